@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An opened ELF file, or an ELF image in memory (the vDSO).
+ *
+ * 1. Nothing is trusted: sizes and offsets are checked against the file before use.
+ * 2. File offsets and ELF addresses are converted here and nowhere else (object_*_to_*), by the
+ *    executable PT_LOAD segments.
+ * 3. The object owns its descriptor and its Elf handle; both live until object_free().
+ *
+ * One thread at a time per object.
+ */
+#ifndef PPROFD_TARGET_OBJECT_H
+#define PPROFD_TARGET_OBJECT_H
+
+#include <gelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+#define OBJECT_BUILD_ID_MAX 64
+#define OBJECT_SEGMENTS_MAX 64
+
+/* An executable PT_LOAD: elfva <= va < elfva + size is off <= o < off + size in the file. */
+struct object_segment {
+	uint64_t elfva;
+	uint64_t off;
+	uint64_t size; /* bytes in the file */
+};
+
+struct object {
+	char *path; /* as the target sees it: for people and for mappings, not for opening */
+	int fd;     /* -1 for an image in memory */
+	Elf *elf;
+	GElf_Ehdr header;
+	struct object_segment segments[OBJECT_SEGMENTS_MAX]; /* ascending by elfva */
+	size_t segment_cnt;
+	unsigned char build_id[OBJECT_BUILD_ID_MAX]; /* GNU build id; Go's when there is no other */
+	size_t build_id_len;                         /* 0: it has none */
+};
+
+/*
+ * Takes `fd` over (closed also on failure). `path` is copied.
+ * On success *ret is the caller's; object_free().
+ * Returns 0, -EBADMSG when it is not a usable ELF file of this machine's class, -ENOMEM, or the errno of reading.
+ */
+_must_check_ int object_new_fd(int fd, const char *path, struct object **ret);
+
+/* As object_new_fd, of a copy-free image that outlives the object (the vDSO in our own memory). */
+_must_check_ int object_new_memory(void *image, size_t len, const char *path, struct object **ret);
+
+/* Opens `path` itself. Returns as object_new_fd, or the errno of open(). */
+_must_check_ int object_new_path(const char *path, struct object **ret);
+
+void object_free(struct object *object);
+DEFINE_CLEANUP(struct object, object_free);
+
+/* -ENODATA when no executable segment holds it. */
+_must_check_ int object_off_to_elfva(const struct object *object, uint64_t off, uint64_t *ret);
+_must_check_ int object_elfva_to_off(const struct object *object, uint64_t elfva, uint64_t *ret);
+
+/*
+ * The section called `name` of type PROGBITS or NOTE etc., decompressed when SHF_COMPRESSED.
+ * *ret is borrowed from the Elf handle. Returns 0, -ENODATA when there is none or it is NOBITS,
+ * -EBADMSG when its bytes are not in the file.
+ */
+_must_check_ int object_get_section(const struct object *object, const char *name, GElf_Shdr *ret_header,
+				    Elf_Data **ret);
+
+/* The build id as lower-case hexadecimal; "" without one. `text` holds 2 * OBJECT_BUILD_ID_MAX + 1. */
+void object_format_build_id(const struct object *object, char *text);
+
+#endif
