@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One window as it came out of the kernel: counts of (stack, process), in addresses.
- * All of it lives in the batch's arena. The event loop's thread only.
+ * Stacks and processes live in its arena. The event loop's thread only.
  *
  * 1. samples[i].stack and .process point into the same batch and are never NULL.
  * 2. The sum of samples[i].count is the number of samples the kernel side recorded in the window.
