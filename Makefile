@@ -66,7 +66,7 @@ ARCHES := x86 arm64
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
 	-Wpointer-arith -Wwrite-strings -Wundef
-CPPFLAGS_ALL := -D_GNU_SOURCE -DPPROFD_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(BUILD)/gen $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DPPROFD_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(BUILD)/gen $(CPPFLAGS)
 CFLAGS_STD := -std=gnu17 $(WARNINGS) -fno-strict-aliasing -fno-omit-frame-pointer -pthread
 
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection
