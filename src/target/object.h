@@ -19,8 +19,11 @@
 
 #include "base/cleanup.h"
 
-#define OBJECT_BUILD_ID_MAX 64
+/* Go's has 83 bytes. */
+#define OBJECT_BUILD_ID_MAX 96
 #define OBJECT_SEGMENTS_MAX 64
+/* Bytes of a section at the most, decompressed; the largest .eh_frame seen has 20 MiB. */
+#define OBJECT_SECTION_MAX (256u << 20)
 
 /* An executable PT_LOAD: elfva <= va < elfva + size is off <= o < off + size in the file. */
 struct object_segment {
@@ -62,8 +65,9 @@ _must_check_ int object_elfva_to_off(const struct object *object, uint64_t elfva
 
 /*
  * The section called `name` of type PROGBITS or NOTE etc., decompressed when SHF_COMPRESSED.
- * *ret is borrowed from the Elf handle. Returns 0, -ENODATA when there is none or it is NOBITS,
- * -EBADMSG when its bytes are not in the file.
+ * A missing ".debug_x" is looked for as ".zdebug_x", GNU's older way to compress.
+ * *ret is borrowed from the Elf handle. Returns 0, -ENODATA when there is none, it is empty or NOBITS,
+ * -EBADMSG when its bytes are not in the file or more than OBJECT_SECTION_MAX.
  */
 _must_check_ int object_get_section(const struct object *object, const char *name, GElf_Shdr *ret_header,
 				    Elf_Data **ret);
