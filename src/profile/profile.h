@@ -7,8 +7,9 @@
  *    mapping index and its lines, a line a function index, a function string indices.
  * 2. string 0 is "". Every string is valid UTF-8 and at most PROFILE_STRING_MAX bytes: what is
  *    not is mended when it comes in.
- * 3. Strings, functions, locations and samples are each held once: adding an equal one gives the
- *    index of the first, and an equal sample's values are added up.
+ * 3. Strings, mappings, functions, locations and samples are each held once: adding an equal one
+ *    gives the index of the first, and an equal sample's values are added up. Labels likewise: a
+ *    name that is there gets the new value.
  * 4. Lines of a location run from the innermost inlined function outwards, as in profile.proto.
  */
 #ifndef PPROFD_PROFILE_PROFILE_H
