@@ -23,13 +23,14 @@
 #define PPROFD_OFF_MASK ((1ULL << PPROFD_OFF_BITS) - 1)
 
 /* Executable numbers with a meaning of their own. */
-#define PPROFD_EXECUTABLE_NONE 0u /* offset is an address: no executable could be found for it */
+#define PPROFD_EXECUTABLE_NONE 0u /* a process without a main binary; never in a frame */
 #define PPROFD_EXECUTABLE_VDSO 1u /* offset is from the start of the vDSO */
 #define PPROFD_EXECUTABLE_FIRST 16u
 /*
- * From here on: memory without a file (JIT code). The number's low 16 bits are bits 40..55 of
- * the address, the offset its low 40 bits.
+ * From here on frames hold an address: the number's low 16 bits are bits 40..55 of it, the offset
+ * its low 40 bits. UNKNOWN: no executable could be found for it. ANON: memory without a file (JIT code).
  */
+#define PPROFD_EXECUTABLE_UNKNOWN 0x400000u
 #define PPROFD_EXECUTABLE_ANON 0x800000u
 
 enum pprofd_counter {
@@ -94,7 +95,7 @@ struct pprofd_executable {
 	__u32 first_page;
 	__u32 page_cnt;
 	__u32 last_hit_epoch;     /* written by the kernel side */
-	__u32 last_request_epoch; /* written by the kernel side */
+	__u32 last_request_tick; /* written by the kernel side: ns since boot >> 27 */
 };
 _Static_assert(sizeof(struct pprofd_executable) == 32, "size of pprofd_executable");
 
@@ -125,13 +126,18 @@ enum pprofd_cfa {
  * x86-64: rbp rbx r12 r13 r14 r15. arm64: x29 x30 x19 x20 x21 x22 (x30 holds the return address).
  */
 #define PPROFD_SAVED_CNT 6
-/* saved[i]: 0 unchanged, 1..254 saved at cfa - 8 * saved[i], 255 not to be had. */
+/*
+ * saved[i]: 0 unchanged, 1..254 saved at cfa - 8 * saved[i], 255 not to be had.
+ * A function that realigns its stack has saved them below its frame pointer instead (rbp, x29): with
+ * PPROFD_CFA_REG and PPROFD_CFA_DEREF, bit i of `index` says that saved[i] is at
+ * frame pointer + 8 - 8 * saved[i], the frame pointer being that of the frame itself.
+ */
 #define PPROFD_SAVED_LOST 255
 
 struct pprofd_rule {
 	__u8 cfa;  /* enum pprofd_cfa */
 	__u8 base; /* DWARF register number */
-	__u8 index;
+	__u8 index; /* DEREF_INDEX: DWARF register number; REG, DEREF: which saved[] are below the frame pointer */
 	__u8 ra; /* return address at cfa - 8 * ra; 0 on arm64: still in x30 */
 	__s32 off;
 	__s16 add;

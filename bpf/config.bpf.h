@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What user space sets before loading (const: the verifier removes what is off) and the one word
+ * it changes afterwards.
+ */
+#ifndef PPROFD_CONFIG_BPF_H
+#define PPROFD_CONFIG_BPF_H
+
+const volatile __u32 cpu_cnt = 1;               /* possible CPUs */
+const volatile __u32 buckets_per_cpu_mask = 0;  /* buckets of one CPU and epoch, minus one */
+const volatile __u32 stacks_sent_mask = 0;      /* elements of stacks_sent, minus one */
+const volatile __u32 processes_sent_mask = 0;   /* elements of processes_sent, minus one */
+const volatile __u32 ring_wake_bytes = 0;       /* fill of the ring buffer that wakes user space */
+const volatile __u8 only_targets = 0;           /* record only what is in `targets` */
+
+/* Number of the window, from 1. User space adds one, waits for programs under way, and drains. */
+volatile __u32 epoch = 1;
+
+#endif

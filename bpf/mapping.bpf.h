@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a user address to the executable mapped there, by the kernel's own tree of VMAs.
+ * Everything is read without a lock, so what is found is checked before it is believed:
+ * vm_start <= address < vm_end.
+ */
+#ifndef PPROFD_MAPPING_BPF_H
+#define PPROFD_MAPPING_BPF_H
+
+#define VM_EXEC 4ULL
+#define PAGE_BITS 12
+
+/* A pending executable is asked for again after this many ns, as a power of two: 134 ms. */
+#define REQUEST_TICK_BITS 27
+
+#define VMA_FIELD(copy, type, field)                                                                                   \
+	(*(__u64 *)((__u8 *)(copy)->words + bpf_core_field_offset(((type *)0)->field)))
+
+static __always_inline int vma_load(struct vma_copy *copy, __u64 vma)
+{
+	return kernel_read(copy, sizeof(*copy), vma);
+}
+
+static __always_inline int vma_covers(const struct vma_copy *copy, __u64 address)
+{
+	return VMA_FIELD(copy, struct vm_area_struct, vm_start) <= address &&
+	       address < VMA_FIELD(copy, struct vm_area_struct, vm_end);
+}
+
+/* Linux 6.1 and later. Returns 0 with scratch->vma filled. */
+static __always_inline int vma_find_maple(struct scratch *scratch, struct mm_struct *mm, __u64 address)
+{
+	__u64 entry = (__u64)BPF_CORE_READ(mm, mm_mt.ma_root);
+
+	if (!maple_root_is_node(entry))
+		return -1;
+	for (int depth = 0; depth < PPROFD_MAPLE_DEPTH_MAX; depth++) {
+		__u32 type = maple_type(entry);
+
+		if (kernel_read(&scratch->maple, sizeof(scratch->maple), entry & ~MAPLE_NODE_MASK))
+			return -1;
+		entry = maple_slot(&scratch->maple, type, address);
+		if (entry == 0)
+			return -1;
+		if (type == MAPLE_TYPE_LEAF)
+			return vma_load(&scratch->vma, entry);
+	}
+	return -1;
+}
+
+/* Linux before 6.1: a red-black tree of the VMAs themselves. */
+static __always_inline int vma_find_rb(struct scratch *scratch, struct mm_struct *mm, __u64 address)
+{
+	__u64 node = (__u64)BPF_CORE_READ((struct mm_struct___rb *)mm, mm_rb.rb_node);
+	__u64 at = bpf_core_field_offset(((struct vm_area_struct___rb *)0)->vm_rb);
+
+	for (int depth = 0; depth < PPROFD_RB_DEPTH_MAX; depth++) {
+		const struct vma_copy *vma = &scratch->vma;
+
+		if (node == 0 || vma_load(&scratch->vma, node - at))
+			return -1;
+		if (VMA_FIELD(vma, struct vm_area_struct, vm_end) <= address)
+			node = VMA_FIELD(vma, struct vm_area_struct___rb, vm_rb.rb_right);
+		else if (VMA_FIELD(vma, struct vm_area_struct, vm_start) > address)
+			node = VMA_FIELD(vma, struct vm_area_struct___rb, vm_rb.rb_left);
+		else
+			return 0;
+	}
+	return -1;
+}
+
+static __always_inline void executable_key_load(struct inode *inode, struct pprofd_executable_key *ret)
+{
+	ret->inode = BPF_CORE_READ(inode, i_ino);
+	ret->ctime_ns = compat_inode_ctime_ns(inode);
+	ret->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	ret->generation = BPF_CORE_READ(inode, i_generation);
+}
+
+/* Asks user space for rows; `file` may be NULL (the vDSO), the range empty. */
+static __always_inline void executable_request(struct scratch *scratch, struct file *file, __u64 start, __u64 end)
+{
+	struct pprofd_executable_record *seen = &scratch->seen;
+
+	seen->head.type = PPROFD_RECORD_EXECUTABLE;
+	seen->head.epoch = epoch;
+	seen->vma_start = start;
+	seen->vma_end = end;
+	seen->tgid = bpf_get_current_pid_tgid() >> 32;
+	seen->name[0] = 0;
+	if (file)
+		bpf_probe_read_kernel_str(seen->name, sizeof(seen->name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	if (notify_now(seen, sizeof(*seen)))
+		count(PPROFD_COUNTER_EXECUTABLE_RING);
+}
+
+/*
+ * The entry of scratch->seen.key, made when it is not there. NULL when the map is full.
+ * Numbers are dealt out by each CPU from its own share, so that no two ever meet.
+ */
+static __always_inline struct pprofd_executable *executable_find(struct scratch *scratch)
+{
+	struct pprofd_executable_key *key = &scratch->seen.key;
+	struct pprofd_executable *found = bpf_map_lookup_elem(&executables, key);
+	struct pprofd_executable *made = &scratch->executable;
+	__u32 number;
+
+	if (found)
+		return found;
+	number = PPROFD_EXECUTABLE_FIRST + bpf_get_smp_processor_id() + scratch->executables_made * cpu_cnt;
+	if (number >= PPROFD_EXECUTABLE_UNKNOWN) {
+		count(PPROFD_COUNTER_EXECUTABLES_FULL);
+		return 0;
+	}
+	__builtin_memset(made, 0, sizeof(*made));
+	made->number = number;
+	if (bpf_map_update_elem(&executables, key, made, BPF_NOEXIST) == 0) {
+		scratch->executables_made++;
+		count(PPROFD_COUNTER_EXECUTABLES_SEEN);
+	}
+	/* Another CPU may have been first; then its number holds. */
+	found = bpf_map_lookup_elem(&executables, key);
+	if (!found)
+		count(PPROFD_COUNTER_EXECUTABLES_FULL);
+	return found;
+}
+
+/* The number of `file`'s executable, asking for its rows when they are not there yet. */
+static __always_inline __u32 executable_use(struct scratch *scratch, struct file *file, struct mapping *mapping)
+{
+	struct pprofd_executable *found = executable_find(scratch);
+
+	if (!found)
+		return PPROFD_EXECUTABLE_NONE;
+	if (mapping) {
+		mapping->state = found->state;
+		mapping->page_table = found->page_table;
+		mapping->rules = found->rules;
+		mapping->first_page = found->first_page;
+		mapping->page_cnt = found->page_cnt;
+	}
+	if (found->last_hit_epoch != epoch)
+		found->last_hit_epoch = epoch;
+	if (found->state == PPROFD_EXECUTABLE_PENDING) {
+		__u32 tick = bpf_ktime_get_ns() >> REQUEST_TICK_BITS;
+
+		if (found->last_request_tick != tick) {
+			found->last_request_tick = tick;
+			scratch->seen.number = found->number;
+			executable_request(scratch, file, mapping ? mapping->start : 0, mapping ? mapping->end : 0);
+		}
+	}
+	return found->number;
+}
+
+/* The number of a process's main binary; PPROFD_EXECUTABLE_NONE when it has none. */
+static __always_inline __u32 executable_of_mm(struct scratch *scratch, struct mm_struct *mm)
+{
+	struct file *file = BPF_CORE_READ(mm, exe_file);
+
+	if (!file)
+		return PPROFD_EXECUTABLE_NONE;
+	executable_key_load(BPF_CORE_READ(file, f_inode), &scratch->seen.key);
+	return executable_use(scratch, file, 0);
+}
+
+/* What is mapped by scratch->vma, into *mapping. */
+static __always_inline int mapping_identify(struct scratch *scratch, struct mm_struct *mm, struct mapping *mapping)
+{
+	const struct vma_copy *vma = &scratch->vma;
+	struct pprofd_executable_key *key = &scratch->seen.key;
+	struct file *file = (void *)VMA_FIELD(vma, struct vm_area_struct, vm_file);
+
+	if (!(VMA_FIELD(vma, struct vm_area_struct___flags, vm_flags) & VM_EXEC))
+		return -1;
+	mapping->start = VMA_FIELD(vma, struct vm_area_struct, vm_start);
+	mapping->end = VMA_FIELD(vma, struct vm_area_struct, vm_end);
+	if (file) {
+		mapping->bias = mapping->start - (VMA_FIELD(vma, struct vm_area_struct, vm_pgoff) << PAGE_BITS);
+		executable_key_load(BPF_CORE_READ(file, f_inode), key);
+	} else if (mapping->start == (__u64)BPF_CORE_READ(mm, context.vdso)) {
+		mapping->bias = mapping->start;
+		__builtin_memset(key, 0, sizeof(*key));
+		key->ctime_ns = PPROFD_EXECUTABLE_VDSO;
+	} else {
+		mapping->state = PPROFD_EXECUTABLE_NO_ROWS;
+		mapping->number = PPROFD_EXECUTABLE_ANON;
+		return 0;
+	}
+	mapping->number = executable_use(scratch, file, mapping);
+	if (mapping->number == PPROFD_EXECUTABLE_NONE) {
+		mapping->number = PPROFD_EXECUTABLE_UNKNOWN;
+		mapping->state = PPROFD_EXECUTABLE_NO_ROWS;
+	}
+	return 0;
+}
+
+/* The frame of `address`, which `mapping` covers. */
+static __always_inline __u64 mapping_frame(const struct mapping *mapping, __u64 address)
+{
+	if (mapping->number >= PPROFD_EXECUTABLE_UNKNOWN)
+		return (__u64)mapping->number << PPROFD_OFF_BITS | (address & ((1ULL << 56) - 1));
+	return (__u64)mapping->number << PPROFD_OFF_BITS | ((address - mapping->bias) & PPROFD_OFF_MASK);
+}
+
+#endif

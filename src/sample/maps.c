@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sample/maps.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+uint32_t maps_get_epoch(const struct maps *maps)
+{
+	return *maps->epoch;
+}
+
+/*
+ * Programs run under rcu_read_lock(), so a grace period outlasts all that have begun.
+ * MEMBARRIER_CMD_GLOBAL is one, by its documentation; with nohz_full CPUs it is refused, and then
+ * replacing an element of a map of maps waits for one too: Linux 1ae80cf31938 ("bpf: wait for running BPF
+ * programs when updating map-in-map") (v4.18).
+ */
+int maps_wait(struct maps *maps)
+{
+	uint32_t zero = 0;
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0)
+		return 0;
+	return bpf_map_update_elem(maps->fence_fd, &zero, &maps->fence_inner_fd, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int maps_end_epoch(struct maps *maps, uint32_t *ret_ended)
+{
+	uint32_t ended = *maps->epoch;
+	int err;
+
+	*maps->epoch = ended + 1;
+	err = maps_wait(maps);
+	if (err < 0)
+		return err;
+	*ret_ended = ended;
+	return 0;
+}
+
+struct pprofd_bucket *maps_get_buckets(const struct maps *maps, uint32_t epoch, uint32_t cpu)
+{
+	return maps->buckets + ((size_t)(epoch & 1) * maps->cpu_cnt + cpu) * maps->bucket_cnt;
+}
+
+uint64_t maps_read_counter(const struct maps *maps, enum pprofd_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < maps->cpu_cnt; cpu++)
+		sum += maps->counters[cpu].value[counter];
+	return sum;
+}
+
+void maps_set_on_record(struct maps *maps, int (*on_record)(void *arg, const void *record, size_t len), void *arg)
+{
+	maps->on_record = on_record;
+	maps->on_record_arg = arg;
+}
+
+int maps_consume(struct maps *maps)
+{
+	int cnt = ring_buffer__consume(maps->ring);
+
+	return cnt < 0 ? cnt : 0;
+}
+
+int maps_get_fd(const struct maps *maps)
+{
+	return ring_buffer__epoll_fd(maps->ring);
+}
+
+int maps_get_executable(const struct maps *maps, const struct pprofd_executable_key *key, struct pprofd_executable *ret)
+{
+	return bpf_map_lookup_elem(maps->executables_fd, key, ret) < 0 ? -errno : 0;
+}
+
+int maps_put_executable(const struct maps *maps, const struct pprofd_executable_key *key,
+			const struct pprofd_executable *executable)
+{
+	return bpf_map_update_elem(maps->executables_fd, key, executable, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int maps_remove_executable(const struct maps *maps, const struct pprofd_executable_key *key)
+{
+	return bpf_map_delete_elem(maps->executables_fd, key) < 0 ? -errno : 0;
+}
+
+int maps_next_executable(const struct maps *maps, const struct pprofd_executable_key *previous,
+			 struct pprofd_executable_key *ret)
+{
+	return bpf_map_get_next_key(maps->executables_fd, previous, ret) < 0 ? -errno : 0;
+}
+
+int maps_add_chunk(struct maps *maps, uint32_t *ret)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	uint32_t number = (uint32_t)maps->chunk_cnt;
+	_cleanup_(closep) int fd = -1;
+	void *memory;
+
+	if (maps->chunk_cnt == PPROFD_CHUNKS_MAX)
+		return -ENOSPC;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_chunk", sizeof(uint32_t), PPROFD_CHUNK_WORDS * sizeof(uint32_t), 1,
+			    &options);
+	if (fd < 0)
+		return -errno;
+	memory = mmap(NULL, PPROFD_CHUNK_WORDS * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	if (bpf_map_update_elem(maps->row_chunks_fd, &number, &fd, BPF_ANY) < 0) {
+		int err = -errno;
+
+		munmap(memory, PPROFD_CHUNK_WORDS * sizeof(uint32_t));
+		return err;
+	}
+	maps->chunks[maps->chunk_cnt++] = memory;
+	*ret = number;
+	return 0;
+}
+
+int maps_add_target(const struct maps *maps, uint32_t tgid)
+{
+	uint8_t one = 1;
+
+	return bpf_map_update_elem(maps->targets_fd, &tgid, &one, BPF_ANY) < 0 ? -errno : 0;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sample/sampler.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "sample/perf_event.h"
+
+#include "pprofd.skel.h"
+
+/* Different stacks a CPU can meet in a window before tags collide often; and processes, of the machine. */
+#define SAMPLER_STACKS_PER_CPU 4096u
+#define SAMPLER_PROCESSES 8192u
+#define SAMPLER_TARGETS_MAX 32768u
+#define SAMPLER_BUCKETS_MIN 64u
+#define SAMPLER_BUCKETS_MAX (1u << 14)
+/* A second of new stacks of 60 frames at 99 Hz is 50 KB a CPU. */
+#define SAMPLER_RING_PER_CPU (256u << 10)
+#define SAMPLER_RING_MIN (512u << 10)
+#define SAMPLER_RING_MAX (64u << 20)
+
+struct sampler {
+	struct pprofd_bpf *skel;
+	struct maps maps;
+	char *event;
+	uint32_t sample_hz;
+	struct perf_event *events; /* of each possible CPU */
+	char *online;              /* the list of CPUs that events are open for */
+	struct bpf_link *fork_link, *free_link;
+	uint64_t throttled;
+	bool only_targets;
+};
+
+/* libbpf's warnings, the verifier's words among them, at debug. */
+_printf_(2, 0) static int sampler_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	_cleanup_(freep) char *text = NULL;
+
+	if (log_get_level() < LOG_LEVEL_DEBUG || level == LIBBPF_DEBUG || vasprintf(&text, format, args) < 0)
+		return 0;
+	log_debug("%.*s", (int)strcspn(text, "\n"), text);
+	return 0;
+}
+
+static uint32_t round_up_pow2(uint64_t number, uint32_t min, uint32_t max)
+{
+	uint32_t result = min;
+
+	while (result < number && result < max)
+		result *= 2;
+	return result;
+}
+
+/* Buckets enough that a window's samples, all different, fill them by half. */
+static uint32_t sampler_bucket_cnt(const struct sampler_options *options)
+{
+	uint64_t samples = options->sample_hz * (options->window_ns / 1000000) / 1000;
+
+	if (options->buckets_per_cpu)
+		return round_up_pow2(options->buckets_per_cpu, 1, SAMPLER_BUCKETS_MAX);
+	return round_up_pow2(samples / (PPROFD_BUCKET_SLOTS / 2), SAMPLER_BUCKETS_MIN, SAMPLER_BUCKETS_MAX);
+}
+
+static uint32_t sampler_ring_bytes(const struct sampler_options *options, uint32_t cpu_cnt)
+{
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+
+	if (options->ring_bytes)
+		return round_up_pow2(options->ring_bytes, page, SAMPLER_RING_MAX);
+	return round_up_pow2((uint64_t)cpu_cnt * SAMPLER_RING_PER_CPU, SAMPLER_RING_MIN, SAMPLER_RING_MAX);
+}
+
+static int sampler_size_maps(struct sampler *sampler, const struct sampler_options *options)
+{
+	struct pprofd_bpf *skel = sampler->skel;
+	struct maps *maps = &sampler->maps;
+	uint32_t ring_bytes = sampler_ring_bytes(options, maps->cpu_cnt);
+	uint32_t stack_cnt = round_up_pow2((uint64_t)maps->cpu_cnt * SAMPLER_STACKS_PER_CPU, 1, 1u << 20);
+	const struct {
+		struct bpf_map *map;
+		uint32_t max_entries;
+	} sizes[] = {
+		{ skel->maps.scratches, maps->cpu_cnt },
+		{ skel->maps.counters, maps->cpu_cnt },
+		{ skel->maps.counts, 2 * maps->cpu_cnt * maps->bucket_cnt },
+		{ skel->maps.stacks_sent, stack_cnt },
+		{ skel->maps.processes_sent, SAMPLER_PROCESSES },
+		{ skel->maps.targets, options->only_targets ? SAMPLER_TARGETS_MAX : 1 },
+		{ skel->maps.ring, ring_bytes },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		int err = bpf_map__set_max_entries(sizes[i].map, sizes[i].max_entries);
+
+		if (err < 0)
+			return err;
+	}
+	skel->rodata->cpu_cnt = maps->cpu_cnt;
+	skel->rodata->buckets_per_cpu_mask = maps->bucket_cnt - 1;
+	skel->rodata->stacks_sent_mask = stack_cnt - 1;
+	skel->rodata->processes_sent_mask = SAMPLER_PROCESSES - 1;
+	skel->rodata->ring_wake_bytes = ring_bytes / 2;
+	skel->rodata->only_targets = options->only_targets;
+	return 0;
+}
+
+static int sampler_on_record(void *arg, void *record, size_t len)
+{
+	struct maps *maps = arg;
+
+	return maps->on_record ? maps->on_record(maps->on_record_arg, record, len) : 0;
+}
+
+/* Memory that an array map takes, as the kernel rounds it. */
+static size_t map_bytes(const struct bpf_map *map)
+{
+	size_t value = (bpf_map__value_size(map) + 7) & ~7u;
+	size_t key = bpf_map__type(map) == BPF_MAP_TYPE_HASH ? bpf_map__key_size(map) + 48 + 16 : 0;
+
+	if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
+		return bpf_map__max_entries(map);
+	return bpf_map__max_entries(map) * (key + value);
+}
+
+static int map_memory(const struct bpf_map *map, int prot, void **ret)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t len = (map_bytes(map) + page - 1) & ~(page - 1);
+	void *memory = mmap(NULL, len, prot, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	*ret = memory;
+	return 0;
+}
+
+/* The two maps behind maps_wait() where membarrier() is refused. */
+static int sampler_make_fence(struct maps *maps)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options);
+
+	maps->fence_inner_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fence_inner", 4, 4, 1, NULL);
+	if (maps->fence_inner_fd < 0)
+		return -errno;
+	options.inner_map_fd = (uint32_t)maps->fence_inner_fd;
+	maps->fence_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "fence", 4, 4, 1, &options);
+	return maps->fence_fd < 0 ? -errno : 0;
+}
+
+static int sampler_open_maps(struct sampler *sampler)
+{
+	struct pprofd_bpf *skel = sampler->skel;
+	struct maps *maps = &sampler->maps;
+	struct bpf_map *map;
+	void *memory;
+	int err = map_memory(skel->maps.counters, PROT_READ, &memory);
+
+	if (err < 0)
+		return err;
+	maps->counters = memory;
+	err = map_memory(skel->maps.counts, PROT_READ | PROT_WRITE, &memory);
+	if (err < 0)
+		return err;
+	maps->buckets = memory;
+	maps->epoch = &skel->data->epoch;
+	maps->executables_fd = bpf_map__fd(skel->maps.executables);
+	maps->row_chunks_fd = bpf_map__fd(skel->maps.row_chunks);
+	maps->targets_fd = bpf_map__fd(skel->maps.targets);
+	maps->ring = ring_buffer__new(bpf_map__fd(skel->maps.ring), sampler_on_record, maps, NULL);
+	if (!maps->ring)
+		return -errno;
+	bpf_object__for_each_map(map, skel->obj)
+		maps->fixed_bytes += map_bytes(map);
+	return sampler_make_fence(maps);
+}
+
+static int sampler_load(struct sampler *sampler, const struct sampler_options *options)
+{
+	int cpu_cnt = libbpf_num_possible_cpus();
+	int err;
+
+	if (cpu_cnt < 0)
+		return cpu_cnt;
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		return -EOPNOTSUPP;
+	sampler->maps.cpu_cnt = (uint32_t)cpu_cnt;
+	sampler->maps.bucket_cnt = sampler_bucket_cnt(options);
+	sampler->events = calloc((size_t)cpu_cnt, sizeof(*sampler->events));
+	if (!sampler->events)
+		return -ENOMEM;
+	for (int cpu = 0; cpu < cpu_cnt; cpu++)
+		sampler->events[cpu] = (struct perf_event){ .cpu = cpu, .fd = -1 };
+	sampler->skel = pprofd_bpf__open();
+	if (!sampler->skel)
+		return -errno;
+	err = sampler_size_maps(sampler, options);
+	if (err < 0)
+		return err;
+	err = pprofd_bpf__load(sampler->skel);
+	if (err < 0)
+		return err;
+	return sampler_open_maps(sampler);
+}
+
+int sampler_new(const struct sampler_options *options, struct sampler **ret)
+{
+	_cleanup_(sampler_freep) struct sampler *sampler = calloc(1, sizeof(*sampler));
+	uint32_t type;
+	uint64_t config;
+	int err;
+
+	if (!sampler)
+		return -ENOMEM;
+	sampler->maps.fence_fd = sampler->maps.fence_inner_fd = -1;
+	sampler->sample_hz = options->sample_hz;
+	sampler->only_targets = options->only_targets;
+	sampler->event = strdup(options->event);
+	if (!sampler->event)
+		return -ENOMEM;
+	err = perf_event_parse(options->event, &type, &config);
+	if (err < 0)
+		return err;
+	libbpf_set_print(sampler_log);
+	err = sampler_load(sampler, options);
+	if (err < 0)
+		return err;
+	*ret = take_ptr(sampler);
+	return 0;
+}
+
+void sampler_free(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	sampler_stop(sampler);
+	ring_buffer__free(sampler->maps.ring);
+	closep(&sampler->maps.fence_fd);
+	closep(&sampler->maps.fence_inner_fd);
+	for (size_t i = 0; i < sampler->maps.chunk_cnt; i++)
+		munmap(sampler->maps.chunks[i], PPROFD_CHUNK_WORDS * sizeof(uint32_t));
+	pprofd_bpf__destroy(sampler->skel);
+	free(sampler->events);
+	free(sampler->online);
+	free(sampler->event);
+	free(sampler);
+}
+
+struct maps *sampler_get_maps(struct sampler *sampler)
+{
+	return &sampler->maps;
+}
+
+/* Calls for each CPU of a list such as "0-3,8". Returns 0 or -EBADMSG. */
+static int cpu_list_mark(const char *list, bool *online, uint32_t cpu_cnt)
+{
+	while (*list && *list != '\n') {
+		char *end;
+		unsigned long first = strtoul(list, &end, 10);
+		unsigned long last = first;
+
+		if (end == list)
+			return -EBADMSG;
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		for (unsigned long cpu = first; cpu <= last && cpu < cpu_cnt; cpu++)
+			online[cpu] = true;
+		list = *end == ',' ? end + 1 : end;
+	}
+	return 0;
+}
+
+static int sampler_update_cpu(struct sampler *sampler, struct perf_event *event, bool online)
+{
+	int err;
+
+	if (online == (event->fd >= 0))
+		return 0;
+	if (!online) {
+		perf_event_fini(event);
+		return 0;
+	}
+	err = perf_event_init(event, sampler->event, sampler->sample_hz, event->cpu, sampler->skel->progs.on_tick);
+	/* It went offline again since the list was read: the next look will tell. */
+	return err == -ENODEV ? 0 : err;
+}
+
+int sampler_follow_cpus(struct sampler *sampler)
+{
+	_cleanup_(freep) char *online = NULL;
+	_cleanup_(freep) bool *is_online = calloc(sampler->maps.cpu_cnt, sizeof(*is_online));
+	int err;
+
+	if (!is_online)
+		return -ENOMEM;
+	err = file_read("/sys/devices/system/cpu/online", 65536, &online, NULL);
+	if (err < 0)
+		return err;
+	if (sampler->online && strcmp(online, sampler->online) == 0)
+		return 0;
+	err = cpu_list_mark(online, is_online, sampler->maps.cpu_cnt);
+	if (err < 0)
+		return err;
+	for (uint32_t cpu = 0; cpu < sampler->maps.cpu_cnt; cpu++) {
+		err = sampler_update_cpu(sampler, &sampler->events[cpu], is_online[cpu]);
+		if (err < 0)
+			return err;
+	}
+	free(sampler->online);
+	sampler->online = take_ptr(online);
+	return 0;
+}
+
+static int sampler_follow_forks(struct sampler *sampler)
+{
+	if (!sampler->only_targets)
+		return 0;
+	sampler->fork_link = bpf_program__attach(sampler->skel->progs.on_fork);
+	if (!sampler->fork_link)
+		return -errno;
+	sampler->free_link = bpf_program__attach(sampler->skel->progs.on_process_free);
+	return sampler->free_link ? 0 : -errno;
+}
+
+int sampler_start(struct sampler *sampler)
+{
+	int err = sampler_follow_forks(sampler);
+
+	return err < 0 ? err : sampler_follow_cpus(sampler);
+}
+
+void sampler_stop(struct sampler *sampler)
+{
+	if (!sampler->events)
+		return;
+	sampler_read_throttled(sampler);
+	for (uint32_t cpu = 0; cpu < sampler->maps.cpu_cnt; cpu++)
+		perf_event_fini(&sampler->events[cpu]);
+	bpf_link__destroy(take_ptr(sampler->fork_link));
+	bpf_link__destroy(take_ptr(sampler->free_link));
+}
+
+uint64_t sampler_read_throttled(struct sampler *sampler)
+{
+	for (uint32_t cpu = 0; cpu < sampler->maps.cpu_cnt; cpu++)
+		sampler->throttled += perf_event_take_throttled(&sampler->events[cpu]);
+	return sampler->throttled;
+}
+
+void sampler_read_cost(const struct sampler *sampler, uint64_t *ret_ns, uint64_t *ret_runs)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	*ret_ns = *ret_runs = 0;
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(sampler->skel->progs.on_tick), &info, &len) < 0)
+		return;
+	*ret_ns = info.run_time_ns;
+	*ret_runs = info.run_cnt;
+}
