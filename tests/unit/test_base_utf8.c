@@ -38,7 +38,10 @@ static const struct {
 	{ "cut after three of four", "\xf0\x9f\x94", R },
 	{ "the example of table 3-8", "\xc0\xaf\xe0\x80\xbf\xf0\x81\x82\x41", R R R R R R R R "A" },
 	{ "the example of table 3-11", "\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", R R R R "A" },
-	{ "after eight ascii bytes", "12345678\xff" "12345678", "12345678" R "12345678" },
+	{ "after eight ascii bytes",
+	  "12345678\xff"
+	  "12345678",
+	  "12345678" R "12345678" },
 	{ "two good around one bad", "\xc3\xa9\xff\xc3\xa9", "\xc3\xa9" R "\xc3\xa9" },
 };
 

@@ -252,9 +252,12 @@ static void profile_add_location__tells_apart_by_every_field_and_line(void **sta
 		struct profile_line lines[2];
 		size_t line_cnt;
 	} locations[] = {
-		{ 0, 0x10, { { 0, 1 }, { 1, 2 } }, 2 }, { 0, 0x10, { { 1, 2 }, { 0, 1 } }, 2 },
-		{ 0, 0x10, { { 0, 1 } }, 1 },		{ 0, 0x10, { { 0, 1 }, { 1, 3 } }, 2 },
-		{ 0, 0x10, { { 0, 0 } }, 0 },		{ 0, 0x11, { { 0, 1 }, { 1, 2 } }, 2 },
+		{ 0, 0x10, { { 0, 1 }, { 1, 2 } }, 2 },
+		{ 0, 0x10, { { 1, 2 }, { 0, 1 } }, 2 },
+		{ 0, 0x10, { { 0, 1 } }, 1 },
+		{ 0, 0x10, { { 0, 1 }, { 1, 3 } }, 2 },
+		{ 0, 0x10, { { 0, 0 } }, 0 },
+		{ 0, 0x11, { { 0, 1 }, { 1, 2 } }, 2 },
 		{ PROFILE_NO_MAPPING, 0x10, { { 0, 1 }, { 1, 2 } }, 2 },
 	};
 	_cleanup_(profile_freep) struct profile *profile = make_profile();
@@ -306,8 +309,8 @@ static void profile_add_sample__adds_up_what_has_the_same_stack(void **state)
 		size_t cnt;
 		size_t want_index;
 	} adds[] = {
-		{ { a, b }, 2, 0 },  { { b, a }, 2, 1 }, { { a }, 1, 2 },
-		{ { a, b, b }, 3, 3 }, { { a, b }, 2, 0 }, { { 0 }, 0, 4 }, { { 0 }, 0, 4 },
+		{ { a, b }, 2, 0 }, { { b, a }, 2, 1 }, { { a }, 1, 2 }, { { a, b, b }, 3, 3 },
+		{ { a, b }, 2, 0 }, { { 0 }, 0, 4 },    { { 0 }, 0, 4 },
 	};
 	int64_t want[5][2] = { { 0 } };
 
