@@ -52,6 +52,12 @@ struct executable *executables_find(const struct executables *executables, uint3
 	return value ? (struct executable *)(uintptr_t)*value : NULL;
 }
 
+void executables_remove(struct executables *executables, uint32_t number)
+{
+	executable_free(executables_find(executables, number));
+	hashmap_remove(&executables->by_number, number);
+}
+
 const char *executable_path(const struct executable *executable)
 {
 	if (executable->object)

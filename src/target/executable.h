@@ -46,6 +46,9 @@ _must_check_ int executables_open(struct executables *executables, const char *p
 /* Registers the vDSO of this process as PPROFD_EXECUTABLE_VDSO. -ENODATA where there is none. */
 _must_check_ int executables_add_vdso(struct executables *executables, struct executable **ret);
 
+/* Forgets an executable and closes its file; nothing may have it borrowed. */
+void executables_remove(struct executables *executables, uint32_t number);
+
 /* NULL when the number is not known. */
 struct executable *executables_find(const struct executables *executables, uint32_t number);
 
