@@ -181,8 +181,8 @@ static int executable_open_source(struct executable_source *source, int *ret)
 	if (record->vma_start == record->vma_end)
 		snprintf(source->link, sizeof(source->link), "%s/%u/exe", source->proc_root, record->tgid);
 	else
-		snprintf(source->link, sizeof(source->link), "%s/%u/map_files/%" PRIx64 "-%" PRIx64,
-			 source->proc_root, record->tgid, (uint64_t)record->vma_start, (uint64_t)record->vma_end);
+		snprintf(source->link, sizeof(source->link), "%s/%u/map_files/%" PRIx64 "-%" PRIx64, source->proc_root,
+			 record->tgid, (uint64_t)record->vma_start, (uint64_t)record->vma_end);
 	executable_read_path(source);
 	err = executable_open_regular(source->link, &fd);
 	if (err == -EPERM || err == -EACCES)

@@ -121,8 +121,7 @@ static bool object_read_note_sections(struct object *object)
 		Elf_Data *notes;
 		GElf_Shdr header;
 
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE ||
-		    header.sh_size > OBJECT_NOTES_MAX)
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE || header.sh_size > OBJECT_NOTES_MAX)
 			continue;
 		notes = elf_getdata(section, NULL);
 		if (notes && notes->d_buf && object_read_notes(object, notes))
@@ -140,8 +139,7 @@ static int object_init(struct object *object, const char *path, uint64_t file_si
 		log_debug("%s: %s", path, object->elf ? "not ELF" : elf_errmsg(-1));
 		return -EBADMSG;
 	}
-	if (object->header.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    object->header.e_ident[EI_DATA] != OBJECT_BYTE_ORDER ||
+	if (object->header.e_ident[EI_CLASS] != ELFCLASS64 || object->header.e_ident[EI_DATA] != OBJECT_BYTE_ORDER ||
 	    (object->header.e_type != ET_EXEC && object->header.e_type != ET_DYN))
 		return -EBADMSG;
 	object->path = strdup(path);

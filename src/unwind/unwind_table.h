@@ -4,8 +4,14 @@
  * 10.6; x86-64 psABI, 4.2.4).
  *
  * 1. Row i covers row_off(i) <= off < row_off(i + 1), file offsets; rows ascend strictly by off.
- * 2. Neighbouring rows have different rules. Code between two FDEs has the rule "frame pointer".
+ * 2. Neighbouring rows have different rules. Code between two FDEs has the rule "frame pointer", but
+ *    for padding that aligns the second one, which the row before covers, and for an entry point
+ *    without unwind information: "end". The last row, behind all code, is "frame pointer".
  * 3. Rules are held once; rule numbers are below PPROFD_RULES_MAX.
+ * 4. A file of n FDEs costs O(n log n) at the worst; what a hostile file can make it do is bounded by
+ *    the size of its unwind information.
+ *
+ * Any thread; one at a time per object.
  *
  * A row is one word: off << 16 | rule.
  */
@@ -25,7 +31,7 @@ struct unwind_table {
 	size_t row_cnt, row_cap;
 	struct pprofd_rule *rules;
 	size_t rule_cnt, rule_cap;
-	struct hashmap rule_index;   /* hash of a rule -> its number; while building */
+	struct hashmap rule_index;    /* hash of a rule -> its number; while building */
 	uint64_t unsupported_row_cnt; /* rows whose rule could not be expressed */
 };
 
@@ -40,8 +46,9 @@ struct unwind_table {
  * Builds the rows of `object` (borrowed).
  * On success *ret is the caller's; release it with unwind_table_free().
  *
- * Returns 0, -ENODATA when it has neither .eh_frame nor .debug_frame, -EBADMSG when what it has is
- * malformed, -E2BIG past UNWIND_ROWS_MAX or PPROFD_RULES_MAX, or -ENOMEM.
+ * Returns 0, -ENODATA when neither .eh_frame nor .debug_frame tells of any code, -EBADMSG when what it
+ * has is malformed, -E2BIG past UNWIND_ROWS_MAX, PPROFD_RULES_MAX or PPROFD_PAGE_ROWS_MAX, or -ENOMEM.
+ * A single malformed FDE is not an error: the rows it does not give are unsupported.
  */
 _must_check_ int unwind_table_new(const struct object *object, struct unwind_table **ret);
 void unwind_table_free(struct unwind_table *table);
