@@ -163,6 +163,19 @@ static bool profile_equal_function(const struct profile *profile, size_t i, cons
 	       held->filename == function->filename && held->start_line == function->start_line;
 }
 
+/* Field by field: struct profile_function has padding. */
+static uint64_t profile_hash_function(const struct profile_function *function)
+{
+	const uint64_t words[] = {
+		function->name,
+		function->system_name,
+		function->filename,
+		(uint64_t)function->start_line,
+	};
+
+	return hashmap_hash_bytes(words, sizeof(words));
+}
+
 int profile_add_function(struct profile *profile, const char *name, const char *system_name, const char *filename,
 			 int64_t start_line, uint32_t *ret)
 {
@@ -180,7 +193,7 @@ int profile_add_function(struct profile *profile, const char *name, const char *
 	err = profile_add_string(profile, filename, &function.filename);
 	if (err < 0)
 		return err;
-	key = hashmap_hash_bytes(&function, sizeof(function));
+	key = profile_hash_function(&function);
 	found = profile_find(profile, &profile->function_index, profile_equal_function, &function, &key);
 	if (found) {
 		*ret = (uint32_t)*found;
