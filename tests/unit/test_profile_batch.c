@@ -54,11 +54,7 @@ static void batch_add_stack__copies_what_it_is_given(void **state)
 	static const struct {
 		uint16_t kernel_cnt, user_cnt;
 	} cases[] = {
-		{ 0, 0 },
-		{ 1, 0 },
-		{ 0, 3 },
-		{ 2, 5 },
-		{ PPROFD_KERNEL_FRAMES_MAX, PPROFD_USER_FRAMES_MAX },
+		{ 0, 0 }, { 1, 0 }, { 0, 3 }, { 2, 5 }, { PPROFD_KERNEL_FRAMES_MAX, PPROFD_USER_FRAMES_MAX },
 	};
 	_cleanup_(batch_freep) struct batch *batch = NULL;
 
