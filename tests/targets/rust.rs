@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The hot function of a Rust program, built without frame pointers.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+struct Mill {
+    factor: u64,
+}
+
+trait Grind {
+    fn grind(&self, value: u64) -> u64;
+}
+
+#[inline(never)]
+fn hot(mut value: u64) -> u64 {
+    for _ in 0..400_000 {
+        value = black_box(value.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407));
+    }
+    value
+}
+
+impl Grind for Mill {
+    #[inline(never)]
+    fn grind(&self, value: u64) -> u64 {
+        let room = black_box([value; 40]);
+        black_box(hot(value * self.factor)) ^ room[(value % 40) as usize]
+    }
+}
+
+#[inline(never)]
+fn middle(grinder: &dyn Grind, value: u64) -> u64 {
+    black_box(grinder.grind(value)).wrapping_add(1)
+}
+
+fn main() {
+    let seconds: f64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1.0);
+    let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+    let mill = Mill { factor: 1 };
+    let mut value = 1;
+
+    while Instant::now() < deadline {
+        value = black_box(middle(&mill, value));
+    }
+    println!("chain=rust::hot;<rust::Mill as rust::Grind>::grind;rust::middle;rust::main");
+}
