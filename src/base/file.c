@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/strbuf.h"
@@ -37,12 +38,14 @@ int file_read_number(const char *path, int64_t *ret)
 	_cleanup_(freep) char *text = NULL;
 	char *end;
 	long long number;
-	int err = file_read(path, 4096, &text, NULL);
+	int base, err = file_read(path, 4096, &text, NULL);
 
 	if (err < 0)
 		return err;
+	/* Not 0, which takes 010 for 8. */
+	base = strncasecmp(text, "0x", 2) == 0 ? 16 : 10;
 	errno = 0;
-	number = strtoll(text, &end, 0);
+	number = strtoll(text, &end, base);
 	if (errno || end == text)
 		return -EBADMSG;
 	*ret = number;
@@ -84,6 +87,19 @@ int file_write_atomic(const char *path, const void *data, size_t len)
 	return err;
 }
 
+static int file_make_dir(const char *path)
+{
+	struct stat info;
+
+	if (mkdir(path, 0755) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (stat(path, &info) < 0)
+		return -errno;
+	return S_ISDIR(info.st_mode) ? 0 : -ENOTDIR;
+}
+
 int file_make_dirs(const char *path)
 {
 	_cleanup_(freep) char *copy = strdup(path);
@@ -92,12 +108,14 @@ int file_make_dirs(const char *path)
 		return -ENOMEM;
 	for (char *slash = copy + 1; slash[-1]; slash++) {
 		char held = *slash;
+		int err;
 
 		if (held != '/' && held != '\0')
 			continue;
 		*slash = '\0';
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-			return -errno;
+		err = file_make_dir(copy);
+		if (err < 0)
+			return err;
 		*slash = held;
 		if (held == '\0')
 			break;
