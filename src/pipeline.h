@@ -47,6 +47,7 @@ struct pipeline_stats {
 struct profile_set {
 	struct profile **profiles;
 	size_t cnt, cap;
+	struct hashmap index; /* hash of the service's name -> index into profiles */
 };
 
 void profile_set_fini(struct profile_set *set);

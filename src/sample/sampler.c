@@ -4,11 +4,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -36,6 +37,7 @@ struct sampler {
 	struct perf_event *events; /* of each possible CPU */
 	char *online;              /* the list of CPUs that events are open for */
 	struct bpf_link *fork_link, *free_link;
+	int hotplug_fd;
 	uint64_t throttled;
 	bool only_targets;
 };
@@ -211,6 +213,24 @@ static int sampler_load(struct sampler *sampler, const struct sampler_options *o
 	return sampler_open_maps(sampler);
 }
 
+/* The kernel's own device messages (lib/kobject_uevent.c): group 1. */
+static int sampler_open_hotplug(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int sampler_get_hotplug_fd(const struct sampler *sampler)
+{
+	return sampler->hotplug_fd;
+}
+
 int sampler_new(const struct sampler_options *options, struct sampler **ret)
 {
 	_cleanup_(sampler_freep) struct sampler *sampler = calloc(1, sizeof(*sampler));
@@ -221,6 +241,7 @@ int sampler_new(const struct sampler_options *options, struct sampler **ret)
 	if (!sampler)
 		return -ENOMEM;
 	sampler->maps.fence_fd = sampler->maps.fence_inner_fd = -1;
+	sampler->hotplug_fd = sampler_open_hotplug();
 	sampler->sample_hz = options->sample_hz;
 	sampler->only_targets = options->only_targets;
 	sampler->event = strdup(options->event);
@@ -243,6 +264,7 @@ void sampler_free(struct sampler *sampler)
 		return;
 	sampler_stop(sampler);
 	ring_buffer__free(sampler->maps.ring);
+	closep(&sampler->hotplug_fd);
 	closep(&sampler->maps.fence_fd);
 	closep(&sampler->maps.fence_inner_fd);
 	for (size_t i = 0; i < sampler->maps.chunk_cnt; i++)
@@ -295,12 +317,16 @@ static int sampler_update_cpu(struct sampler *sampler, struct perf_event *event,
 
 int sampler_follow_cpus(struct sampler *sampler)
 {
+	char message[4096];
 	_cleanup_(freep) char *online = NULL;
 	_cleanup_(freep) bool *is_online = calloc(sampler->maps.cpu_cnt, sizeof(*is_online));
 	int err;
 
 	if (!is_online)
 		return -ENOMEM;
+	/* The messages only say that it is time to look. */
+	while (sampler->hotplug_fd >= 0 && recv(sampler->hotplug_fd, message, sizeof(message), 0) > 0)
+		;
 	err = file_read("/sys/devices/system/cpu/online", 65536, &online, NULL);
 	if (err < 0)
 		return err;

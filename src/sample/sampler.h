@@ -47,6 +47,12 @@ void sampler_stop(struct sampler *sampler);
 /* Opens events on CPUs that came online, lets go of those that went. 0 or a negative errno. */
 _must_check_ int sampler_follow_cpus(struct sampler *sampler);
 
+/*
+ * Readable when sampler_follow_cpus() may have something to do. -1 when the kernel's device messages
+ * cannot be had here (another network namespace): then once a window must do.
+ */
+int sampler_get_hotplug_fd(const struct sampler *sampler);
+
 /* Times the kernel has throttled an event since the start. */
 uint64_t sampler_read_throttled(struct sampler *sampler);
 

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "drain/drain.h"
+#include "profile/batch.h"
+#include "sample/sampler.h"
+#include "symbolize/name_batch.h"
+#include "target/executable.h"
+#include "unwind/publisher.h"
+#include "unwind/unwind_table.h"
+
+/* Service of threads that belong to no program. */
+#define PIPELINE_KERNEL_SERVICE "kernel"
+#define PIPELINE_SYMBOL_CACHE_MAX (8u << 20)
+
+static const char *const pipeline_debug_roots[] = { "/usr/lib/debug", NULL };
+
+struct pipeline {
+	struct pipeline_options options;
+	char *event;
+	struct sampler *sampler;
+	struct maps *maps; /* the sampler's */
+	struct drain *drain;
+	struct publisher *publisher;
+	struct executables executables;
+	struct symbolizer *symbolizer;
+	struct hashmap settled; /* executable number -> epoch in which its rows were settled, or refused for lack of room */
+	int epoll_fd;
+	uint64_t executables_failed;
+	uint64_t lost_cnt; /* samples of windows that could not be named */
+};
+
+void profile_set_fini(struct profile_set *set)
+{
+	for (size_t i = 0; i < set->cnt; i++)
+		profile_free(set->profiles[i]);
+	free(set->profiles);
+	hashmap_fini(&set->index);
+	*set = (struct profile_set){ 0 };
+}
+
+/* ---- rows: what the kernel side asks for ---- */
+
+static int pipeline_publish(struct pipeline *pipeline, const struct executable *executable)
+{
+	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
+	int err = unwind_table_new(executable->object, &table);
+
+	if (err == -ENOMEM)
+		return err;
+	if (err < 0) {
+		log_debug("%s: no unwind rows: %s", executable_path(executable), strerror(-err));
+		return publisher_publish_none(pipeline->publisher, &executable->key, executable->number);
+	}
+	return publisher_publish(pipeline->publisher, &executable->key, executable->number, table);
+}
+
+/* Has this executable been dealt with, so that asking again changes nothing yet? */
+static bool pipeline_is_settled(const struct pipeline *pipeline, uint32_t number)
+{
+	const uint64_t *epoch = hashmap_find(&pipeline->settled, number);
+
+	return epoch && (*epoch == UINT64_MAX || *epoch == maps_get_epoch(pipeline->maps));
+}
+
+/*
+ * A failure is this executable's alone: it is counted, and the kernel side asks again when it meets
+ * the file again, but no more in this window when there is no room for its rows.
+ */
+static int pipeline_on_executable(void *arg, const struct pprofd_executable_record *record)
+{
+	struct pipeline *pipeline = arg;
+	struct executable *executable = NULL;
+	uint64_t settled = UINT64_MAX;
+	int err;
+
+	if (pipeline_is_settled(pipeline, record->number))
+		return 0;
+	err = executables_open(&pipeline->executables, "/proc", record, &executable);
+	if (err == 0)
+		err = pipeline_publish(pipeline, executable);
+	else if (err == -EBADMSG && executable)
+		err = publisher_publish_none(pipeline->publisher, &record->key, record->number);
+	if (err < 0) {
+		pipeline->executables_failed++;
+		log_debug("%.*s (executable %u of process %u): %s", PPROFD_NAME_MAX, record->name, record->number,
+			  record->tgid, strerror(-err));
+		if (err != -ENOSPC && err != -E2BIG)
+			return 0;
+		settled = maps_get_epoch(pipeline->maps);
+	}
+	return hashmap_put(&pipeline->settled, record->number, settled);
+}
+
+static int pipeline_publish_vdso(struct pipeline *pipeline)
+{
+	struct executable *vdso;
+	int err = executables_add_vdso(&pipeline->executables, &vdso);
+
+	if (err == -ENODATA)
+		return 0;
+	return err < 0 ? err : pipeline_publish(pipeline, vdso);
+}
+
+/* ---- life ---- */
+
+static int pipeline_watch(struct pipeline *pipeline, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(pipeline->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int pipeline_new_stages(struct pipeline *pipeline)
+{
+	const struct pipeline_options *options = &pipeline->options;
+	const struct sampler_options sampler_options = {
+		.event = pipeline->event,
+		.sample_hz = options->sample_hz,
+		.window_ns = options->window_ns,
+		.only_targets = options->only_targets,
+		.ring_bytes = options->ring_bytes,
+		.buckets_per_cpu = options->buckets_per_cpu,
+	};
+	const struct symbolizer_options symbolizer_options = {
+		.demangle = options->demangle,
+		.debug_roots = pipeline_debug_roots,
+		.kallsyms_path = "/proc/kallsyms",
+		.cache_max = PIPELINE_SYMBOL_CACHE_MAX,
+	};
+	int err = sampler_new(&sampler_options, &pipeline->sampler);
+
+	if (err < 0)
+		return err;
+	pipeline->maps = sampler_get_maps(pipeline->sampler);
+	err = drain_new(pipeline->maps, pipeline_on_executable, pipeline, &pipeline->drain);
+	if (err < 0)
+		return err;
+	err = publisher_new(pipeline->maps, options->row_memory_max, &pipeline->publisher);
+	if (err < 0)
+		return err;
+	err = symbolizer_new(&symbolizer_options, &pipeline->symbolizer);
+	if (err < 0)
+		return err;
+	return pipeline_publish_vdso(pipeline);
+}
+
+int pipeline_new(const struct pipeline_options *options, struct pipeline **ret)
+{
+	_cleanup_(pipeline_freep) struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+	int err;
+
+	if (!pipeline)
+		return -ENOMEM;
+	pipeline->options = *options;
+	pipeline->event = strdup(options->event);
+	pipeline->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!pipeline->event)
+		return -ENOMEM;
+	if (pipeline->epoll_fd < 0)
+		return -errno;
+	err = pipeline_new_stages(pipeline);
+	if (err < 0)
+		return err;
+	err = pipeline_watch(pipeline, maps_get_fd(pipeline->maps));
+	if (err < 0)
+		return err;
+	if (sampler_get_hotplug_fd(pipeline->sampler) >= 0) {
+		err = pipeline_watch(pipeline, sampler_get_hotplug_fd(pipeline->sampler));
+		if (err < 0)
+			return err;
+	}
+	*ret = take_ptr(pipeline);
+	return 0;
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+	if (!pipeline)
+		return;
+	drain_free(pipeline->drain);
+	publisher_free(pipeline->publisher);
+	symbolizer_free(pipeline->symbolizer);
+	sampler_free(pipeline->sampler);
+	executables_fini(&pipeline->executables);
+	hashmap_fini(&pipeline->settled);
+	closep(&pipeline->epoll_fd);
+	free(pipeline->event);
+	free(pipeline);
+}
+
+int pipeline_add_target(struct pipeline *pipeline, int tgid)
+{
+	return maps_add_target(pipeline->maps, (uint32_t)tgid);
+}
+
+int pipeline_start(struct pipeline *pipeline)
+{
+	return sampler_start(pipeline->sampler);
+}
+
+void pipeline_stop(struct pipeline *pipeline)
+{
+	sampler_stop(pipeline->sampler);
+}
+
+int pipeline_get_fd(const struct pipeline *pipeline)
+{
+	return pipeline->epoll_fd;
+}
+
+int pipeline_dispatch(struct pipeline *pipeline)
+{
+	int err = sampler_follow_cpus(pipeline->sampler);
+
+	return err < 0 ? err : drain_dispatch(pipeline->drain);
+}
+
+/* ---- a window ---- */
+
+/* Where a batch's samples go. */
+struct pipeline_picker {
+	struct pipeline *pipeline;
+	struct profile_set *set;
+	const struct batch *batch;
+};
+
+static const char *pipeline_service(const struct pipeline *pipeline, const struct batch_process *process)
+{
+	const struct executable *executable;
+	const char *path, *slash;
+
+	if (!pipeline->options.per_service)
+		return "";
+	if (process->executable == PPROFD_EXECUTABLE_NONE)
+		return PIPELINE_KERNEL_SERVICE;
+	executable = executables_find(&pipeline->executables, process->executable);
+	if (!executable)
+		return process->comm;
+	path = executable_path(executable);
+	slash = strrchr(path, '/');
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static int pipeline_new_profile(const struct pipeline_picker *picker, const char *service, struct profile **ret)
+{
+	const struct pipeline_options *options = &picker->pipeline->options;
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	bool is_clock = strcmp(picker->pipeline->event, "cpu-clock") == 0;
+	struct profile_value_type measured = { "cpu", "nanoseconds" };
+	int err = profile_new("process_cpu", &profile);
+
+	if (err < 0)
+		return err;
+	if (!is_clock)
+		measured = (struct profile_value_type){ picker->pipeline->event, "count" };
+	profile->value_types[0] = (struct profile_value_type){ "samples", "count" };
+	profile->value_types[1] = measured;
+	profile->value_type_cnt = 2;
+	profile->period_type = measured;
+	profile->period = is_clock ? (int64_t)(NSEC_PER_SEC / options->sample_hz) : 1;
+	profile->time_wall_ns = picker->batch->start_wall_ns;
+	if (options->per_service)
+		err = profile_add_label(profile, "service_name", service);
+	if (err < 0)
+		return err;
+	*ret = take_ptr(profile);
+	return 0;
+}
+
+/* The profile of `service` in the set; made when it is not there. */
+static int pipeline_find_profile(const struct pipeline_picker *picker, const char *service, struct profile **ret)
+{
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	struct profile_set *set = picker->set;
+	uint64_t hash = hashmap_hash_bytes(service, strlen(service));
+	const uint64_t *at = hashmap_find(&set->index, hash);
+	int err;
+
+	if (at) {
+		*ret = set->profiles[*at];
+		return 0;
+	}
+	err = vec_reserve(&set->profiles, &set->cap, set->cnt + 1);
+	if (err < 0)
+		return err;
+	err = pipeline_new_profile(picker, service, &profile);
+	if (err < 0)
+		return err;
+	err = hashmap_put(&set->index, hash, set->cnt);
+	if (err < 0)
+		return err;
+	*ret = set->profiles[set->cnt++] = take_ptr(profile);
+	return 0;
+}
+
+static int pipeline_pick(void *arg, const struct batch_process *process, struct profile **ret)
+{
+	const struct pipeline_picker *picker = arg;
+
+	return pipeline_find_profile(picker, pipeline_service(picker->pipeline, process), ret);
+}
+
+static uint64_t batch_sample_sum(const struct batch *batch)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < batch->sample_cnt; i++)
+		sum += batch->samples[i].count;
+	return sum;
+}
+
+static int pipeline_name(struct pipeline *pipeline, const struct batch *batch, struct profile_set *set)
+{
+	struct pipeline_picker picker = { .pipeline = pipeline, .set = set, .batch = batch };
+	const struct name_batch_picker pick = { .pick = pipeline_pick, .arg = &picker };
+	struct profile *all;
+	int err = 0;
+
+	/* The one profile of everything is there even when nothing ran. */
+	if (!pipeline->options.per_service)
+		err = pipeline_find_profile(&picker, "", &all);
+	if (err == 0)
+		err = name_batch(pipeline->symbolizer, &pipeline->executables, batch, &pick);
+	symbolizer_end_window(pipeline->symbolizer);
+	for (size_t i = 0; i < set->cnt; i++)
+		set->profiles[i]->duration_ns += batch->duration_ns;
+	if (err < 0)
+		pipeline->lost_cnt += batch_sample_sum(batch);
+	return err;
+}
+
+static void pipeline_on_removed(void *arg, uint32_t number)
+{
+	struct pipeline *pipeline = arg;
+
+	hashmap_remove(&pipeline->settled, number);
+	executables_remove(&pipeline->executables, number);
+}
+
+int pipeline_collect(struct pipeline *pipeline, struct profile_set *set)
+{
+	_cleanup_(batch_freep) struct batch *batch = NULL;
+	int err = drain_end_window(pipeline->drain, &batch);
+
+	if (err < 0)
+		return err;
+	err = pipeline_name(pipeline, batch, set);
+	if (err < 0)
+		return err;
+	err = publisher_trim(pipeline->publisher, pipeline_on_removed, pipeline);
+	if (err < 0)
+		return err;
+	return sampler_follow_cpus(pipeline->sampler);
+}
+
+void pipeline_get_stats(const struct pipeline *pipeline, struct pipeline_stats *ret)
+{
+	*ret = (struct pipeline_stats){ 0 };
+	for (int i = 0; i < PPROFD_COUNTER_CNT; i++)
+		ret->counters[i] = maps_read_counter(pipeline->maps, (enum pprofd_counter)i);
+	ret->lost_user = drain_get_lost(pipeline->drain) + pipeline->lost_cnt;
+	ret->throttled = sampler_read_throttled(pipeline->sampler);
+	ret->executables = pipeline->executables.by_number.cnt;
+	ret->executables_failed = pipeline->executables_failed;
+	publisher_get_stats(pipeline->publisher, &ret->rows, &ret->row_memory);
+	ret->map_memory = pipeline->maps->fixed_bytes + ret->row_memory;
+	sampler_read_cost(pipeline->sampler, &ret->bpf_ns, &ret->bpf_runs);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unwind/row_memory.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+
+/* Words of a cache line. */
+#define ROW_LINE 16u
+
+void row_memory_init(struct row_memory *memory, struct maps *maps, size_t max_bytes)
+{
+	size_t chunk_max = max_bytes / (PPROFD_CHUNK_WORDS * sizeof(uint32_t));
+
+	*memory = (struct row_memory){ .maps = maps };
+	memory->chunk_max = chunk_max < 1 ? 1 : chunk_max > PPROFD_CHUNKS_MAX ? PPROFD_CHUNKS_MAX : chunk_max;
+}
+
+void row_memory_fini(struct row_memory *memory)
+{
+	free(memory->free);
+	*memory = (struct row_memory){ 0 };
+}
+
+static int row_memory_grow(struct row_memory *memory)
+{
+	struct row_extent extent;
+	uint32_t number;
+	int err;
+
+	if (memory->maps->chunk_cnt >= memory->chunk_max)
+		return -ENOSPC;
+	err = maps_add_chunk(memory->maps, &number);
+	if (err < 0)
+		return err;
+	extent.ref = number << PPROFD_CHUNK_BITS;
+	extent.word_cnt = PPROFD_CHUNK_WORDS;
+	memory->used_words += PPROFD_CHUNK_WORDS;
+	if (number == 0) {
+		/* Reference 0 means "none". */
+		extent.ref += ROW_LINE;
+		extent.word_cnt -= ROW_LINE;
+		memory->used_words -= ROW_LINE;
+	}
+	row_memory_release(memory, extent);
+	return 0;
+}
+
+static int row_memory_take(struct row_memory *memory, uint32_t word_cnt, struct row_extent *ret)
+{
+	for (size_t i = 0; i < memory->free_cnt; i++) {
+		struct row_extent *extent = &memory->free[i];
+
+		if (extent->word_cnt < word_cnt)
+			continue;
+		*ret = (struct row_extent){ .ref = extent->ref, .word_cnt = word_cnt };
+		extent->ref += word_cnt;
+		extent->word_cnt -= word_cnt;
+		if (extent->word_cnt == 0) {
+			memmove(extent, extent + 1, (memory->free_cnt - i - 1) * sizeof(*extent));
+			memory->free_cnt--;
+		}
+		memory->used_words += word_cnt;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+int row_memory_alloc(struct row_memory *memory, size_t word_cnt, struct row_extent *ret)
+{
+	uint32_t rounded;
+	int err;
+
+	/* The first chunk has a line less to give. */
+	if (word_cnt > PPROFD_CHUNK_WORDS - ROW_LINE)
+		return -E2BIG;
+	rounded = ((uint32_t)word_cnt + ROW_LINE - 1) & ~(ROW_LINE - 1);
+	err = row_memory_take(memory, rounded, ret);
+	if (err == 0)
+		return 0;
+	err = row_memory_grow(memory);
+	return err < 0 ? err : row_memory_take(memory, rounded, ret);
+}
+
+/* Do the extents touch within one chunk? */
+static bool row_extent_joins(const struct row_extent *low, const struct row_extent *high)
+{
+	return low->ref + low->word_cnt == high->ref && (high->ref & (PPROFD_CHUNK_WORDS - 1)) != 0;
+}
+
+void row_memory_release(struct row_memory *memory, struct row_extent extent)
+{
+	struct row_extent *extents;
+	size_t at = 0;
+
+	memory->used_words -= extent.word_cnt;
+	while (at < memory->free_cnt && memory->free[at].ref < extent.ref)
+		at++;
+	extents = memory->free;
+	if (at > 0 && row_extent_joins(&extents[at - 1], &extent)) {
+		extents[at - 1].word_cnt += extent.word_cnt;
+		if (at < memory->free_cnt && row_extent_joins(&extents[at - 1], &extents[at])) {
+			extents[at - 1].word_cnt += extents[at].word_cnt;
+			memmove(&extents[at], &extents[at + 1], (memory->free_cnt - at - 1) * sizeof(*extents));
+			memory->free_cnt--;
+		}
+		return;
+	}
+	if (at < memory->free_cnt && row_extent_joins(&extent, &extents[at])) {
+		extents[at].ref = extent.ref;
+		extents[at].word_cnt += extent.word_cnt;
+		return;
+	}
+	if (vec_reserve(&memory->free, &memory->free_cap, memory->free_cnt + 1) < 0)
+		return;
+	memmove(&memory->free[at + 1], &memory->free[at], (memory->free_cnt - at) * sizeof(*memory->free));
+	memory->free[at] = extent;
+	memory->free_cnt++;
+}
+
+uint32_t *row_memory_words(const struct row_memory *memory, struct row_extent extent)
+{
+	return memory->maps->chunks[extent.ref >> PPROFD_CHUNK_BITS] + (extent.ref & (PPROFD_CHUNK_WORDS - 1));
+}
