@@ -9,12 +9,17 @@
 #include "base/hashmap.h"
 #include "base/strbuf.h"
 #include "symbolize/cache.h"
+#include "symbolize/debugfile.h"
+#include "symbolize/debuginfo.h"
 #include "symbolize/demangle.h"
 #include "symbolize/kallsyms.h"
 #include "symbolize/symtab.h"
 
 /* Windows between two readings of kallsyms that did not help: doubled up to this. */
 #define SYMBOLIZER_KALLSYMS_WAIT_MAX 256
+
+/* Name of an inlined function for which debug info has none. */
+#define SYMBOLIZER_NAMELESS "[inlined]"
 
 struct symbolizer {
 	enum demangle_mode demangle;
@@ -36,20 +41,29 @@ struct symbolizer_miss {
 	size_t i; /* offs[i] */
 };
 
+/* A name and its readable form; NULL when that is the same. */
+struct symbolizer_readable {
+	const char *system_name;
+	const char *name;
+};
+
 struct symbolizer_call {
 	struct symbolizer *symbolizer;
 	const struct object *object;
+	struct object *debugfile;       /* the separate one; NULL without */
 	struct symbolizer_miss *misses; /* ascending by elfva */
 	size_t miss_cnt;
-	uint64_t *elfvas;        /* of the misses */
-	const char **names;      /* of the misses, from symbol tables; NULL unknown */
-	struct hashmap readable; /* hash of a system name -> its readable form */
+	uint64_t *elfvas;            /* of the misses */
+	struct unit_answer *answers; /* to the misses, from debug info */
+	const char **names;          /* of the misses, from symbol tables; NULL unknown */
+	struct hashmap readable;     /* hash of a system name -> struct symbolizer_readable * */
 	struct arena *arena;
 };
 
 static void symbolizer_call_fini(struct symbolizer_call *call)
 {
 	hashmap_fini(&call->readable);
+	object_free(call->debugfile);
 	arena_free(call->arena);
 }
 
@@ -177,36 +191,75 @@ static int symbolizer_ask_cache(struct symbolizer_call *call, uint64_t file, con
 	return 0;
 }
 
-/* The name as people read it, made once per call. */
+/* The name as people read it, made once per call; `system_name` itself when it is not mangled. */
 static int symbolizer_read_name(struct symbolizer_call *call, const char *system_name, const char **ret)
 {
 	_cleanup_(strbuf_fini) struct strbuf text = { 0 };
 	uint64_t hash = hashmap_hash_bytes(system_name, strlen(system_name));
 	const uint64_t *value = hashmap_find(&call->readable, hash);
-	const char *copy;
+	struct symbolizer_readable *readable = value ? (struct symbolizer_readable *)(uintptr_t)*value : NULL;
 
-	if (value) {
-		*ret = (const char *)(uintptr_t)*value;
-		return 0;
+	if (!readable || strcmp(readable->system_name, system_name) != 0) {
+		demangle(system_name, call->symbolizer->demangle, &text);
+		if (strbuf_error(&text))
+			return strbuf_error(&text);
+		readable = arena_alloc(call->arena, sizeof(*readable));
+		if (!readable)
+			return -ENOMEM;
+		readable->system_name = system_name;
+		readable->name = NULL;
+		if (strcmp(strbuf_text(&text), system_name) != 0) {
+			readable->name = arena_strndup(call->arena, strbuf_text(&text), text.len);
+			if (!readable->name)
+				return -ENOMEM;
+		}
+		if (hashmap_put(&call->readable, hash, (uintptr_t)readable) < 0)
+			return -ENOMEM;
 	}
-	demangle(system_name, call->symbolizer->demangle, &text);
-	if (strbuf_error(&text))
-		return strbuf_error(&text);
-	copy = arena_strndup(call->arena, strbuf_text(&text), text.len);
-	if (!copy)
-		return -ENOMEM;
-	*ret = copy;
-	return hashmap_put(&call->readable, hash, (uintptr_t)copy);
+	*ret = readable->name ? readable->name : system_name;
+	return 0;
+}
+
+/* Debug info of the file itself, or of its separate debug file, which is opened. */
+static int symbolizer_ask_debuginfo(struct symbolizer_call *call)
+{
+	const char *const *roots = (const char *const *)call->symbolizer->debug_roots;
+	const struct object *object = call->object;
+	bool is_trusted = false;
+
+	if (!debuginfo_is_usable(object, false)) {
+		int err = debugfile_open(object, roots, &call->debugfile);
+
+		if (err == -ENODATA)
+			return 0;
+		if (err < 0)
+			return err;
+		object = call->debugfile;
+		is_trusted = true;
+		if (!debuginfo_is_usable(object, true))
+			return 0;
+	}
+	return debuginfo_resolve(object, is_trusted, roots, call->elfvas, call->miss_cnt, call->arena, call->answers);
 }
 
 static int symbolizer_ask_symtabs(struct symbolizer_call *call)
 {
-	static const uint32_t tables[] = { SHT_SYMTAB, SHT_DYNSYM };
+	const struct {
+		const struct object *object;
+		uint32_t table_type;
+	} tables[] = {
+		{ call->object, SHT_SYMTAB },
+		{ call->debugfile, SHT_SYMTAB },
+		{ call->object, SHT_DYNSYM },
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-		int err =
-			symtab_resolve(call->object, tables[i], call->elfvas, call->miss_cnt, call->arena, call->names);
+		int err;
 
+		if (!tables[i].object)
+			continue;
+		err = symtab_resolve(tables[i].object, tables[i].table_type, call->elfvas, call->miss_cnt, call->arena,
+				     call->names);
 		if (err < 0)
 			return err;
 	}
@@ -216,27 +269,59 @@ static int symbolizer_ask_symtabs(struct symbolizer_call *call)
 static int symbolizer_prepare_misses(struct symbolizer_call *call)
 {
 	call->elfvas = arena_calloc(call->arena, call->miss_cnt, sizeof(*call->elfvas));
+	call->answers = arena_calloc(call->arena, call->miss_cnt, sizeof(*call->answers));
 	call->names = arena_calloc(call->arena, call->miss_cnt, sizeof(*call->names));
-	if (!call->elfvas || !call->names)
+	if (!call->elfvas || !call->answers || !call->names)
 		return -ENOMEM;
 	for (size_t k = 0; k < call->miss_cnt; k++)
 		call->elfvas[k] = call->misses[k].elfva;
 	return 0;
 }
 
-/* Puts the answer of miss k into the cache. */
+/*
+ * Gives a line both its names. What the source calls it stays where the linker's name is not a
+ * mangled one: glibc's read() is linked as __GI___libc_read.
+ */
+static int symbolizer_name_line(struct symbolizer_call *call, struct symbol_line *line)
+{
+	const char *readable = NULL;
+	int err;
+
+	if (!line->system_name)
+		line->system_name = line->name;
+	err = symbolizer_read_name(call, line->system_name, &readable);
+	if (err < 0)
+		return err;
+	if (!line->name || readable != line->system_name)
+		line->name = readable;
+	return 0;
+}
+
+/* Puts the answer to miss k into the cache. */
 static int symbolizer_keep(struct symbolizer_call *call, size_t k, struct cache_key key, struct symbol *ret)
 {
 	struct symbol_line line = { .file = "" };
-	int err;
+	struct unit_answer *answer = &call->answers[k];
 
-	if (!call->names[k])
-		return cache_put(&call->symbolizer->cache, key, NULL, 0, ret);
-	line.system_name = call->names[k];
-	err = symbolizer_read_name(call, line.system_name, &line.name);
-	if (err < 0)
-		return err;
-	return cache_put(&call->symbolizer->cache, key, &line, 1, ret);
+	if (answer->line_cnt == 0)
+		*answer = (struct unit_answer){ &line, 1 };
+	/* Assembler code has lines but no functions; the symbol table names it. */
+	if (!answer->lines[answer->line_cnt - 1].name)
+		answer->lines[answer->line_cnt - 1].system_name = call->names[k];
+	for (size_t i = 0; i < answer->line_cnt; i++) {
+		struct symbol_line *named = &answer->lines[i];
+		int err;
+
+		if (!named->name && !named->system_name) {
+			if (i + 1 == answer->line_cnt)
+				return cache_put(&call->symbolizer->cache, key, NULL, 0, ret);
+			named->name = SYMBOLIZER_NAMELESS;
+		}
+		err = symbolizer_name_line(call, named);
+		if (err < 0)
+			return err;
+	}
+	return cache_put(&call->symbolizer->cache, key, answer->lines, answer->line_cnt, ret);
 }
 
 static int symbolizer_resolve_misses(struct symbolizer_call *call, uint64_t file, const uint64_t *offs,
@@ -244,6 +329,9 @@ static int symbolizer_resolve_misses(struct symbolizer_call *call, uint64_t file
 {
 	int err = symbolizer_prepare_misses(call);
 
+	if (err < 0)
+		return err;
+	err = symbolizer_ask_debuginfo(call);
 	if (err < 0)
 		return err;
 	err = symbolizer_ask_symtabs(call);

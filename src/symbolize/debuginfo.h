@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DWARF of one file: addresses -> functions, inlined calls, files and lines.
+ *
+ * 1. Only the units that have an address asked about are read, each once; all memory is given back
+ *    before debuginfo_resolve() returns.
+ * 2. A file of the target is read into memory, not mapped: whoever truncates it would kill us. What
+ *    has more debug info than DEBUGINFO_READ_MAX has none for us. Files below the debug roots are
+ *    the administrator's and are mapped, however large.
+ *
+ * One thread at a time.
+ */
+#ifndef PPROFD_SYMBOLIZE_DEBUGINFO_H
+#define PPROFD_SYMBOLIZE_DEBUGINFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "symbolize/unit.h"
+#include "target/object.h"
+
+#define DEBUGINFO_READ_MAX (64u << 20)
+
+/* True when the file has debug info itself that may be read. */
+bool debuginfo_is_usable(const struct object *object, bool is_trusted);
+
+/*
+ * Answers `elfvas` (ascending); `is_trusted` says that the file is below a debug root. Debug info that dwz
+ * moved into a file of its own is looked for below `debug_roots`. Malformed debug info answers nothing.
+ * Returns 0 or -ENOMEM.
+ */
+_must_check_ int debuginfo_resolve(const struct object *object, bool is_trusted, const char *const *debug_roots,
+				   const uint64_t *elfvas, size_t elfva_cnt, struct arena *arena,
+				   struct unit_answer *ret);
+
+#endif
