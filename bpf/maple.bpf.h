@@ -33,6 +33,9 @@ static __always_inline int maple_root_is_node(__u64 root)
 	return (root & 3) == 2 && root > 4096;
 }
 
+/* verifier: keeps the compiler from turning arithmetic on `value` back into a branch. */
+#define maple_opaque(value) asm volatile("" : "+r"(value))
+
 /*
  * The slot of `copy`, a node of `type`, that covers `index` (a user address: below 2^63).
  * Counts without branches: a branch per pivot would give the verifier 2^15 paths.
@@ -47,10 +50,12 @@ static __always_inline __u64 maple_slot(const struct maple_copy *copy, __u32 typ
 		__u64 pivot = copy->words[1 + i];
 		/* Each is 1 or 0, by the sign bits of differences alone. */
 		__u64 below = ((pivot - index) & ~pivot) >> 63;
-		__u64 there = (pivot | -pivot) >> 63;
-		__u64 within = ((__u64)i - pivots) >> 63;
+		__u64 there = pivot | -pivot;
+		__u64 within = (__u64)i - pivots;
 
-		open &= below & there & within;
+		maple_opaque(there);
+		maple_opaque(within);
+		open &= below & there >> 63 & within >> 63;
 		slot += open;
 	}
 	return copy->words[(1 + pivots + slot) & 31];

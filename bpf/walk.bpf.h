@@ -135,6 +135,25 @@ static __always_inline int walk_enter(struct walk *walk, __u64 cfa, __u64 pc)
 	return PPROFD_STOP_NONE;
 }
 
+/* Notes where this frame keeps its caller's registers. */
+static __always_inline int walk_restore(struct walk *walk, const struct pprofd_rule *rule, __u64 cfa)
+{
+	__u32 by_fp = rule->cfa == PPROFD_CFA_REG || rule->cfa == PPROFD_CFA_DEREF ? rule->index : 0;
+	__u64 fp = 0;
+
+	if (by_fp && walk_reg(walk, ARCH_REG_FP, &fp))
+		return PPROFD_STOP_NO_RULE;
+#pragma unroll
+	for (int i = 0; i < PPROFD_SAVED_CNT; i++) {
+		__u64 slot = rule->saved[i];
+		__u64 top = by_fp >> i & 1 ? fp + 8 : cfa;
+
+		if (slot)
+			walk->regs_at[arch_saved_reg(i)] = slot == PPROFD_SAVED_LOST ? WALK_LOST : top - 8 * slot;
+	}
+	return PPROFD_STOP_NONE;
+}
+
 static __always_inline int walk_by_cfa(struct walk *walk, const struct pprofd_rule *rule)
 {
 	__u64 cfa, pc;
@@ -153,14 +172,8 @@ static __always_inline int walk_by_cfa(struct walk *walk, const struct pprofd_ru
 		return PPROFD_STOP_NO_RULE;
 #endif
 	}
-#pragma unroll
-	for (int i = 0; i < PPROFD_SAVED_CNT; i++) {
-		__u64 slot = rule->saved[i];
-
-		if (slot)
-			walk->regs_at[arch_saved_reg(i)] = slot == PPROFD_SAVED_LOST ? WALK_LOST : cfa - 8 * slot;
-	}
-	return walk_enter(walk, cfa, pc);
+	stop = walk_restore(walk, rule, cfa);
+	return stop ? stop : walk_enter(walk, cfa, pc);
 }
 
 /* By the frame pointer: it points at the caller's own, the return address lies above (psABI, 3.2.2). */

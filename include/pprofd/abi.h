@@ -84,7 +84,8 @@ enum pprofd_executable_state {
 };
 
 /*
- * Value of the map `executables`. Rows cover file offsets
+ * Value of the map `executables`; the vDSO's key is all zero but for ctime_ns, PPROFD_EXECUTABLE_VDSO.
+ * Rows cover file offsets
  * first_page << 16 <= off < (first_page + page_cnt) << 16.
  */
 struct pprofd_executable {

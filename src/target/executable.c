@@ -262,6 +262,7 @@ int executables_add_vdso(struct executables *executables, struct executable **re
 		if (err < 0)
 			return err;
 		memcpy(executable->name, "[vdso]", sizeof("[vdso]"));
+		executable->key.ctime_ns = PPROFD_EXECUTABLE_VDSO;
 	}
 	if (!executable->object) {
 		err = object_new_memory(image, vdso_size(image), "[vdso]", &executable->object);
