@@ -34,7 +34,13 @@ struct inode___private {
 } __attribute__((preserve_access_index));
 
 /*
- * When the inode last changed, in ns.
+ * In i_ctime_nsec: somebody has asked for the time since it was set.
+ * Linux 4e40eff0b573 ("fs: add infrastructure for multigrain timestamps") (v6.13).
+ */
+#define COMPAT_CTIME_QUERIED (1u << 31)
+
+/*
+ * When the inode last changed, in ns: the same whether or not it has been asked for.
  * Linux 3aa63a569c64 ("fs: switch timespec64 fields in inode to discrete integers") (v6.11);
  * Linux 13bc24457850 ("fs: rename i_ctime field to __i_ctime") (v6.6).
  */
@@ -44,7 +50,8 @@ static __always_inline __u64 compat_inode_ctime_ns(struct inode *inode)
 	struct inode___timespec *old = (void *)inode;
 
 	if (bpf_core_field_exists(inode->i_ctime_sec))
-		return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL + BPF_CORE_READ(inode, i_ctime_nsec);
+		return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
+		       (BPF_CORE_READ(inode, i_ctime_nsec) & ~COMPAT_CTIME_QUERIED);
 	if (bpf_core_field_exists(private->__i_ctime))
 		return (__u64)BPF_CORE_READ(private, __i_ctime.tv_sec) * 1000000000ULL +
 		       (__u64)BPF_CORE_READ(private, __i_ctime.tv_nsec);
