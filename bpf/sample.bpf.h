@@ -22,9 +22,16 @@ static __always_inline void sample_kernel(struct scratch *scratch, void *ctx)
 /* The user part of a task that was interrupted in the kernel, from the registers it entered with. */
 static __always_inline int sample_user_of_task(struct scratch *scratch, struct task_struct *task)
 {
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct arch_pt_regs regs;
 
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD || !BPF_CORE_READ(task, mm))
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD || !mm)
+		return PPROFD_STOP_NONE;
+	/*
+	 * execve() has replaced the memory and not yet the registers: fs/binfmt_elf.c sets end_code when
+	 * the new program is in place, right before start_thread().
+	 */
+	if (BPF_CORE_READ(mm, end_code) == 0)
 		return PPROFD_STOP_NONE;
 	if (kernel_read(&regs, sizeof(regs), compat_task_regs(task)))
 		return PPROFD_STOP_READ_FAULT;
