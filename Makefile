@@ -144,17 +144,25 @@ clean:
 deps:
 	@.ci/install-packages .ci/packages
 
-# Before anything is built, and only for those who asked for a machine that can do all.
+# Included, so that make starts anew once packages were installed: what it asked the machine for
+# while reading (compilers of targets.mk) has another answer then.
 ifneq ($(DEPS),0)
 ifneq ($(filter run test,$(MAKECMDGOALS)),)
-DEPS_FIRST := deps
+ifndef MAKE_RESTARTS
+$(BUILD)/deps.mk: FORCE
+	@mkdir -p $(@D)
+	@.ci/install-packages .ci/packages $@
+	@[ -e $@ ] || touch $@
+endif
+
+include $(BUILD)/deps.mk
 endif
 endif
 
 # ---- compile ----
 
 # Holds what the objects were compiled with, so that other flags mean other objects.
-$(BUILD)/flags: FORCE | $(DEPS_FIRST)
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) | $(SAN_CFLAGS) | $(CLANG) $(BPF_CFLAGS))' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@

@@ -9,21 +9,21 @@ LINTS := text layers self format headers warnings analyzer tidy bpf shell
 
 lint: $(LINTS:%=lint-%)
 
-lint-text: | $(DEPS_FIRST)
+lint-text:
 	@$(PYTHON) -B tests/lint/text.py
 
-lint-layers: | $(DEPS_FIRST)
+lint-layers:
 	@$(PYTHON) -B tests/lint/layers.py
 
 # That the two above find what they are there for.
-lint-self: | $(DEPS_FIRST)
+lint-self:
 	@$(PYTHON) -B tests/lint/test_lint.py
 
 # ---- one format ----
 
 FORMATTED := $(sort $(shell find src include bpf tests -name '*.[ch]' -not -name vmlinux.h))
 
-lint-format: | $(DEPS_FIRST)
+lint-format:
 	$(Q)bad=$$(for file in $(FORMATTED); do \
 		$(CLANG_FORMAT) --style=file $$file | cmp -s $$file - || echo "$$file: not in the one format: make format"; \
 		done); [ -z "$$bad" ] || { echo "$$bad" >&2; exit 1; }
@@ -115,6 +115,6 @@ $(LINT)/bpf/tidy: $(BUILD)/bpf/x86/pprofd.bpf.o .clang-tidy
 
 SCRIPTS := $(sort $(shell grep -lE '^\#!(/usr)?/bin/(env )?(ba|da)?sh' -r .ci tests deploy vmlinux 2>/dev/null))
 
-lint-shell: | $(DEPS_FIRST)
+lint-shell:
 	@shellcheck $(SCRIPTS)
 	@echo 'lint: shell ok'
