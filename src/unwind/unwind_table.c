@@ -7,43 +7,25 @@
 #include <sys/random.h>
 
 #include "base/vec.h"
-#include "unwind/cfi_program.h"
+#include "unwind/fde_index.h"
+#include "unwind/go_frames.h"
 #include "unwind/rule.h"
 
-/* FDEs of one section at the most; the largest programs have half a million functions. */
-#define TABLE_FDES_MAX (4u << 20)
-/* CIEs that are kept at hand, read again when another has taken their place. A power of two. */
-#define TABLE_CIES 64
 /* Instructions that may run per byte of unwind information: CIEs run once per FDE at the worst. */
 #define TABLE_BUDGET_PER_BYTE 64
 /* The largest alignment that compilers give to functions as such. */
 #define TABLE_ALIGN_MAX 32
 /* Code of an entry point without unwind information (_start in assembler). */
 #define TABLE_ENTRY_MAX 64
-/* File offsets that pages can hold. */
-#define TABLE_OFF_MAX ((uint64_t)PPROFD_PAGES_MAX << PPROFD_PAGE_BITS)
+/* Room for PLT sections and the entry point, and for what Go's unwind information leaves out. */
+#define TABLE_SPECIALS_MAX 16
 
-/* An FDE by the code that it covers, in file offsets. */
-struct table_range {
-	uint32_t start, end;
-	uint32_t pos; /* in its section */
+/* Code that has a rule of its own: start <= off < end. */
+struct table_special {
+	uint64_t start, end;
+	struct pprofd_rule rule;
+	bool is_whole; /* as a fallback it is none at all when an FDE covers its start */
 };
-
-struct table_cie {
-	struct cfi_cie cie;
-	struct cfi_state initial;
-	int error;
-	bool is_used;
-};
-
-struct table_section {
-	struct cfi_section cfi;
-	struct table_range *ranges; /* ascending by start, then by pos */
-	size_t range_cnt, range_cap;
-	struct table_cie cies[TABLE_CIES];
-};
-
-enum { TABLE_EH_FRAME, TABLE_DEBUG_FRAME, TABLE_SECTION_CNT };
 
 /* What is hashed to find a rule again: the seed keeps a file from choosing the hashes of its rules. */
 struct table_rule_key {
@@ -51,15 +33,21 @@ struct table_rule_key {
 	struct pprofd_rule rule;
 };
 
+struct table_specials {
+	struct table_special list[TABLE_SPECIALS_MAX]; /* ascending by start */
+	size_t cnt;
+};
+
 struct table_builder {
 	const struct object *object;
 	struct unwind_table *table;
 	uint64_t seed;
-	struct table_section sections[TABLE_SECTION_CNT];
+	struct fde_index eh_frame, debug_frame;
 	struct cfi_run run;
-	uint64_t entry_off;          /* UINT64_MAX without one */
-	uint64_t covered;            /* rows are made up to here */
-	uint32_t page, page_row_cnt; /* of the last row */
+	struct table_specials fallbacks; /* where there is no FDE */
+	struct table_specials overrides; /* whatever FDEs say */
+	uint64_t covered;                /* rows are made up to here */
+	uint32_t page, page_row_cnt;     /* of the last row */
 
 	/* Of the FDE that is being run. */
 	const struct cfi_cie *cie;
@@ -69,13 +57,13 @@ struct table_builder {
 
 static void table_builder_free(struct table_builder *builder)
 {
-	for (size_t i = 0; i < TABLE_SECTION_CNT; i++)
-		free(builder->sections[i].ranges);
+	fde_index_fini(&builder->eh_frame);
+	fde_index_fini(&builder->debug_frame);
 	free(builder);
 }
 DEFINE_CLEANUP(struct table_builder, table_builder_free);
 
-/* ---- rows ---- */
+static const struct pprofd_rule table_by_fp = { .cfa = PPROFD_CFA_FP };
 
 static int table_find_rule(struct table_builder *builder, const struct pprofd_rule *rule, uint16_t *ret)
 {
@@ -147,6 +135,47 @@ static int table_append(struct table_builder *builder, uint64_t off, const struc
 	return 0;
 }
 
+/*
+ * The special that covers `off`, which lies in a gap that begins at `gap`, or NULL; *ret_end is up to
+ * where either holds.
+ */
+static const struct table_special *table_find_special(const struct table_specials *specials, uint64_t gap, uint64_t off,
+						      uint64_t *ret_end)
+{
+	*ret_end = UINT64_MAX;
+	for (size_t i = 0; i < specials->cnt; i++) {
+		const struct table_special *special = &specials->list[i];
+
+		if (off < special->start) {
+			*ret_end = special->start;
+			return NULL;
+		}
+		if (off < special->end && (special->start >= gap || !special->is_whole)) {
+			*ret_end = special->end;
+			return special;
+		}
+	}
+	return NULL;
+}
+
+/* `rule` (NULL: the one before goes on) holds for start <= off < end, but where an override does. */
+static int table_append_range(struct table_builder *builder, uint64_t start, uint64_t end,
+			      const struct pprofd_rule *rule)
+{
+	while (start < end) {
+		uint64_t next;
+		const struct table_special *override = table_find_special(&builder->overrides, 0, start, &next);
+		int err = 0;
+
+		if (override || rule)
+			err = table_append(builder, start, override ? &override->rule : rule);
+		if (err < 0)
+			return err;
+		start = next;
+	}
+	return 0;
+}
+
 /* Is start <= off < end between two functions no more than what aligns the second one? Nothing runs there. */
 static bool table_is_padding(uint64_t start, uint64_t end)
 {
@@ -158,147 +187,21 @@ static bool table_is_padding(uint64_t start, uint64_t end)
 /* No FDE covers builder->covered <= off < end. */
 static int table_fill_gap(struct table_builder *builder, uint64_t end)
 {
-	static const struct pprofd_rule by_fp = { .cfa = PPROFD_CFA_FP }, outermost = { .cfa = PPROFD_CFA_END };
-	uint64_t start = builder->covered, entry = builder->entry_off;
-	bool has_entry = entry >= start && entry < end;
-	int err = 0;
+	uint64_t gap = builder->covered;
 
-	if (start >= end)
-		return 0;
-	builder->covered = end;
-	if (!has_entry && table_is_padding(start, end) && builder->table->row_cnt)
-		return 0;
-	if (!has_entry || entry > start)
-		err = table_append(builder, start, &by_fp);
-	if (err < 0 || !has_entry)
-		return err;
-	err = table_append(builder, entry, &outermost);
-	if (err < 0 || end - entry <= TABLE_ENTRY_MAX)
-		return err;
-	return table_append(builder, entry + TABLE_ENTRY_MAX, &by_fp);
-}
-
-/* ---- FDEs ---- */
-
-/* The CIE at `pos` and what its program says; NULL when it is malformed. */
-static const struct table_cie *table_find_cie(struct table_builder *builder, struct table_section *section,
-					      uint32_t pos, int *ret_error)
-{
-	/* CIEs are a few words apart. */
-	struct table_cie *slot = &section->cies[pos / 8 % TABLE_CIES];
-
-	if (!slot->is_used || slot->cie.pos != pos) {
-		slot->is_used = true;
-		slot->error = cfi_read_cie(&section->cfi, pos, &slot->cie);
-		slot->cie.pos = pos;
-		builder->run.section = &section->cfi;
-		if (slot->error == 0)
-			slot->error = cfi_run_cie(&builder->run, &slot->cie, &slot->initial);
-	}
-	*ret_error = slot->error;
-	return slot->error < 0 ? NULL : slot;
-}
-
-static int table_read_fde(struct table_builder *builder, struct table_section *section, const struct cfi_entry *entry,
-			  const struct table_cie **ret_cie, struct cfi_fde *ret)
-{
-	int err;
-
-	*ret_cie = table_find_cie(builder, section, entry->cie_pos, &err);
-	return *ret_cie ? cfi_read_fde(&section->cfi, entry, &(*ret_cie)->cie, ret) : err;
-}
-
-/* Remembers the code of an FDE; what is not in an executable segment is no code that a pc can meet. */
-static int table_add_range(struct table_builder *builder, struct table_section *section, uint32_t pos,
-			   const struct cfi_fde *fde)
-{
-	const struct object *object = builder->object;
-	uint64_t off;
-	int err;
-
-	for (size_t i = 0; i < object->segment_cnt; i++) {
-		const struct object_segment *segment = &object->segments[i];
-		uint64_t into = fde->start_elfva - segment->elfva;
-		uint64_t size = fde->size;
-
-		if (fde->start_elfva < segment->elfva || into >= segment->size)
-			continue;
-		if (size > segment->size - into)
-			size = segment->size - into;
-		off = segment->off + into;
-		/* Address 0 is where linkers leave FDEs of functions that they dropped. */
-		if (size == 0 || off < object->header.e_ehsize || off + size >= TABLE_OFF_MAX)
-			return 0;
-		if (section->range_cnt == TABLE_FDES_MAX)
-			return -E2BIG;
-		err = vec_reserve(&section->ranges, &section->range_cap, section->range_cnt + 1);
-		if (err < 0)
-			return err;
-		section->ranges[section->range_cnt++] =
-			(struct table_range){ .start = (uint32_t)off, .end = (uint32_t)(off + size), .pos = pos };
-		return 0;
-	}
-	return 0;
-}
-
-static int table_compare_ranges(const void *left, const void *right)
-{
-	const struct table_range *a = left, *b = right;
-
-	if (a->start != b->start)
-		return a->start < b->start ? -1 : 1;
-	return (a->pos > b->pos) - (a->pos < b->pos);
-}
-
-/* Linkers mostly leave them sorted. */
-static bool table_is_sorted(const struct table_section *section)
-{
-	for (size_t i = 1; i < section->range_cnt; i++) {
-		if (table_compare_ranges(&section->ranges[i - 1], &section->ranges[i]) > 0)
-			return false;
-	}
-	return true;
-}
-
-static void table_sort_ranges(struct table_section *section)
-{
-	struct table_range *ranges = section->ranges;
-	size_t kept = 0;
-
-	if (!table_is_sorted(section))
-		qsort(ranges, section->range_cnt, sizeof(*ranges), table_compare_ranges);
-	/* Of several that start at one place (functions folded into one) the first is kept. */
-	for (size_t i = 0; i < section->range_cnt; i++) {
-		if (kept == 0 || ranges[kept - 1].start != ranges[i].start)
-			ranges[kept++] = ranges[i];
-	}
-	section->range_cnt = kept;
-}
-
-/* Finds every FDE of the section. A malformed one is left out; its code is a gap. */
-static int table_index_section(struct table_builder *builder, struct table_section *section)
-{
-	uint32_t pos = 0, before;
-
-	for (;;) {
-		const struct table_cie *cie;
-		struct cfi_entry entry;
-		struct cfi_fde fde;
+	while (builder->covered < end) {
+		uint64_t start = builder->covered, next;
+		const struct table_special *special = table_find_special(&builder->fallbacks, gap, start, &next);
+		const struct pprofd_rule *rule = special ? &special->rule : &table_by_fp;
 		int err;
 
-		before = pos;
-		err = cfi_read_entry(&section->cfi, &pos, &entry);
-		if (err == -ENODATA || (err < 0 && pos == before))
-			break;
-		if (err < 0 || entry.is_cie)
-			continue;
-		err = table_read_fde(builder, section, &entry, &cie, &fde);
-		if (err == 0)
-			err = table_add_range(builder, section, entry.pos, &fde);
-		if (err < 0 && err != -EBADMSG)
+		builder->covered = next < end ? next : end;
+		if (!special && builder->table->row_cnt && table_is_padding(start, builder->covered))
+			rule = NULL;
+		err = table_append_range(builder, start, builder->covered, rule);
+		if (err < 0)
 			return err;
 	}
-	table_sort_ranges(section);
 	return 0;
 }
 
@@ -311,123 +214,157 @@ static int table_emit(void *context, uint64_t start_elfva, uint64_t end_elfva, c
 
 	if (start < builder->clip_start)
 		start = builder->clip_start;
-	if (start >= end || start >= builder->clip_end)
+	if (end > builder->clip_end)
+		end = builder->clip_end;
+	if (start >= end)
 		return 0;
 	rule = rule_from_state(builder->run.arch, builder->cie, state);
-	return table_append(builder, start, &rule);
+	return table_append_range(builder, start, end, &rule);
 }
 
-/* Makes the rows of one FDE as far as it lies between builder->covered and `limit`. */
-static int table_add_fde(struct table_builder *builder, struct table_section *section, const struct table_range *range,
-			 uint64_t limit)
+/* Makes the rows of range `i` as far as it lies between builder->covered and `limit`. */
+static int table_add_fde(struct table_builder *builder, struct fde_index *index, size_t i, uint64_t limit)
 {
 	static const struct cfi_state unknown = { .cfa.kind = PPROFD_CFA_UNSUPPORTED };
-	const struct table_cie *cie = NULL;
-	struct cfi_entry entry;
+	const struct fde_range *range = &index->ranges[i];
+	uint64_t end = fde_index_get_limit(index, i);
+	const struct fde_cie *cie = NULL;
 	struct cfi_fde fde;
 	int err;
 
 	builder->clip_start = range->start > builder->covered ? range->start : builder->covered;
-	builder->clip_end = range->end < limit ? range->end : limit;
+	builder->clip_end = end < limit ? end : limit;
 	if (builder->clip_start >= builder->clip_end)
 		return 0;
 	err = table_fill_gap(builder, builder->clip_start);
 	if (err < 0)
 		return err;
-	err = cfi_read_entry(&section->cfi, &(uint32_t){ range->pos }, &entry);
-	if (err == 0)
-		err = table_read_fde(builder, section, &entry, &cie, &fde);
+	err = fde_index_read(index, &builder->run, range, &cie, &fde);
 	if (err < 0)
 		return err;
 	builder->cie = &cie->cie;
 	builder->fde_elfva = fde.start_elfva;
 	builder->fde_off = range->start;
 	builder->covered = builder->clip_end;
-	builder->run.section = &section->cfi;
+	builder->run.section = &index->section;
 	err = cfi_run_fde(&builder->run, &cie->cie, &cie->initial, &fde);
 	if (err == -EBADMSG)
 		return table_emit(builder, builder->run.elfva, builder->run.end_elfva, &unknown);
 	return err;
 }
 
-/* ---- the file ---- */
-
-/* Up to where FDE `i` may reach: FDEs end where the next one begins, as the search in .eh_frame_hdr has it. */
-static uint64_t table_limit(const struct table_section *section, size_t i)
-{
-	return i + 1 < section->range_cnt ? section->ranges[i + 1].start : TABLE_OFF_MAX;
-}
-
 /* .debug_frame has what .eh_frame leaves over. */
 static int table_merge_sections(struct table_builder *builder)
 {
-	struct table_section *eh = &builder->sections[TABLE_EH_FRAME];
-	struct table_section *debug = &builder->sections[TABLE_DEBUG_FRAME];
+	struct fde_index *eh = &builder->eh_frame, *debug = &builder->debug_frame;
 	size_t i = 0, j = 0;
 	int err = 0;
 
 	while (err == 0 && (i < eh->range_cnt || j < debug->range_cnt)) {
-		uint64_t next_eh = i < eh->range_cnt ? eh->ranges[i].start : TABLE_OFF_MAX;
-		uint64_t limit;
+		uint64_t next_eh = i < eh->range_cnt ? eh->ranges[i].start : FDE_OFF_MAX;
 
-		if (j == debug->range_cnt || next_eh <= debug->ranges[j].start) {
-			err = table_add_fde(builder, eh, &eh->ranges[i], table_limit(eh, i));
-			i++;
-		} else {
-			limit = table_limit(debug, j);
-			err = table_add_fde(builder, debug, &debug->ranges[j], limit < next_eh ? limit : next_eh);
-			j++;
-		}
+		if (j == debug->range_cnt || next_eh <= debug->ranges[j].start)
+			err = table_add_fde(builder, eh, i++, FDE_OFF_MAX);
+		else
+			err = table_add_fde(builder, debug, j++, next_eh);
 	}
 	return err;
 }
 
-static int table_load_section(struct table_builder *builder, size_t which, const char *name)
+static int table_load_section(struct table_builder *builder, struct fde_index *index, const char *name)
 {
-	struct table_section *section = &builder->sections[which];
 	GElf_Shdr header;
 	Elf_Data *data;
 	int err = object_get_section(builder->object, name, &header, &data);
 
 	if (err < 0)
 		return err;
-	section->cfi = (struct cfi_section){
+	index->section = (struct cfi_section){
 		.data = data->d_buf,
 		.size = data->d_size,
 		.elfva = header.sh_addr,
-		.is_eh = which == TABLE_EH_FRAME,
+		.is_eh = index == &builder->eh_frame,
 	};
 	builder->run.budget += (uint64_t)data->d_size * TABLE_BUDGET_PER_BYTE;
-	return table_index_section(builder, section);
+	return fde_index_build(index, builder->object, &builder->run);
 }
 
 static int table_load_sections(struct table_builder *builder)
 {
-	int eh = table_load_section(builder, TABLE_EH_FRAME, ".eh_frame");
+	int eh = table_load_section(builder, &builder->eh_frame, ".eh_frame");
 	int debug;
 
 	if (eh < 0 && eh != -ENODATA && eh != -EBADMSG)
 		return eh;
-	debug = table_load_section(builder, TABLE_DEBUG_FRAME, ".debug_frame");
+	debug = table_load_section(builder, &builder->debug_frame, ".debug_frame");
 	if (debug < 0 && debug != -ENODATA && debug != -EBADMSG)
 		return debug;
-	if (eh == -ENODATA && debug == -ENODATA)
-		return -ENODATA;
-	if (builder->sections[TABLE_EH_FRAME].range_cnt || builder->sections[TABLE_DEBUG_FRAME].range_cnt)
+	if (builder->eh_frame.range_cnt || builder->debug_frame.range_cnt)
 		return 0;
 	return eh == -EBADMSG || debug == -EBADMSG ? -EBADMSG : -ENODATA;
+}
+
+static void table_add_special(struct table_builder *builder, struct table_specials *specials, uint64_t elfva,
+			      uint64_t size, const struct pprofd_rule *rule)
+{
+	struct table_special special = { .rule = *rule, .is_whole = rule->cfa == PPROFD_CFA_END };
+	size_t i = specials->cnt;
+
+	if (specials->cnt == TABLE_SPECIALS_MAX || size > FDE_OFF_MAX ||
+	    object_elfva_to_off(builder->object, elfva, &special.start) < 0 || special.start >= FDE_OFF_MAX)
+		return;
+	special.end = special.start + size;
+	for (; i > 0 && specials->list[i - 1].start > special.start; i--)
+		specials->list[i] = specials->list[i - 1];
+	specials->list[i] = special;
+	specials->cnt++;
+}
+
+/*
+ * GNU ld writes FDEs for its PLTs, lld and mold do not. An entry's jump is all of it that runs but for
+ * the first call, which pushes the entry's number and goes on behind byte 11.
+ */
+static void table_add_fallbacks(struct table_builder *builder)
+{
+	static const char *const plts[] = { ".plt", ".plt.got", ".plt.sec", ".iplt" };
+	static const struct pprofd_rule outermost = { .cfa = PPROFD_CFA_END };
+	struct pprofd_rule rule = { .cfa = PPROFD_CFA_PLT, .base = 7, .off = 8, .add = 11, .ra = 1 };
+	const GElf_Ehdr *header = &builder->object->header;
+
+	if (builder->run.arch->ra_in_register)
+		rule = (struct pprofd_rule){ .cfa = PPROFD_CFA_REG, .base = 31 };
+	if (header->e_entry)
+		table_add_special(builder, &builder->fallbacks, header->e_entry, TABLE_ENTRY_MAX, &outermost);
+	for (size_t i = 0; i < ARRAY_LEN(plts); i++) {
+		GElf_Shdr section;
+		Elf_Data *data;
+
+		if (object_get_section(builder->object, plts[i], &section, &data) == 0)
+			table_add_special(builder, &builder->fallbacks, section.sh_addr, section.sh_size, &rule);
+	}
+}
+
+static void table_add_overrides(struct table_builder *builder)
+{
+	struct go_frame frames[GO_FRAMES_MAX];
+	size_t frame_cnt = go_frames_find(builder->object, frames);
+
+	for (size_t i = 0; i < frame_cnt; i++) {
+		struct pprofd_rule rule = { .cfa = frames[i].cfa };
+
+		table_add_special(builder, &builder->overrides, frames[i].start_elfva, frames[i].size, &rule);
+	}
 }
 
 static int table_build(struct table_builder *builder)
 {
 	const struct object *object = builder->object;
-	static const struct pprofd_rule by_fp = { .cfa = PPROFD_CFA_FP };
 	uint64_t end = 0;
 	int err = table_load_sections(builder);
 
 	if (err < 0)
 		return err;
-	builder->covered = TABLE_OFF_MAX;
+	builder->covered = FDE_OFF_MAX;
 	for (size_t i = 0; i < object->segment_cnt; i++) {
 		const struct object_segment *segment = &object->segments[i];
 
@@ -436,15 +373,15 @@ static int table_build(struct table_builder *builder)
 		if (segment->off + segment->size > end)
 			end = segment->off + segment->size;
 	}
-	if (!object->header.e_entry || object_elfva_to_off(object, object->header.e_entry, &builder->entry_off) < 0)
-		builder->entry_off = UINT64_MAX;
+	table_add_fallbacks(builder);
+	table_add_overrides(builder);
 	err = table_merge_sections(builder);
 	if (err < 0)
 		return err;
-	err = table_fill_gap(builder, end < TABLE_OFF_MAX ? end : TABLE_OFF_MAX);
-	if (err < 0 || builder->covered >= TABLE_OFF_MAX)
+	err = table_fill_gap(builder, end < FDE_OFF_MAX ? end : FDE_OFF_MAX);
+	if (err < 0 || builder->covered >= FDE_OFF_MAX)
 		return err;
-	return table_append(builder, builder->covered, &by_fp);
+	return table_append(builder, builder->covered, &table_by_fp);
 }
 
 /* Gives back what building needed only. */
