@@ -38,6 +38,7 @@ struct sampler {
 	char *online;              /* the list of CPUs that events are open for */
 	struct bpf_link *fork_link, *free_link;
 	int hotplug_fd;
+	bool running;
 	uint64_t throttled;
 	bool only_targets;
 };
@@ -324,6 +325,8 @@ int sampler_follow_cpus(struct sampler *sampler)
 
 	if (!is_online)
 		return -ENOMEM;
+	if (!sampler->running)
+		return 0;
 	/* The messages only say that it is time to look. */
 	while (sampler->hotplug_fd >= 0 && recv(sampler->hotplug_fd, message, sizeof(message), 0) > 0)
 		;
@@ -360,13 +363,17 @@ int sampler_start(struct sampler *sampler)
 {
 	int err = sampler_follow_forks(sampler);
 
-	return err < 0 ? err : sampler_follow_cpus(sampler);
+	if (err < 0)
+		return err;
+	sampler->running = true;
+	return sampler_follow_cpus(sampler);
 }
 
 void sampler_stop(struct sampler *sampler)
 {
 	if (!sampler->events)
 		return;
+	sampler->running = false;
 	sampler_read_throttled(sampler);
 	for (uint32_t cpu = 0; cpu < sampler->maps.cpu_cnt; cpu++)
 		perf_event_fini(&sampler->events[cpu]);

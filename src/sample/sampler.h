@@ -44,7 +44,7 @@ struct maps *sampler_get_maps(struct sampler *sampler);
 _must_check_ int sampler_start(struct sampler *sampler);
 void sampler_stop(struct sampler *sampler);
 
-/* Opens events on CPUs that came online, lets go of those that went. 0 or a negative errno. */
+/* While it runs: opens events on CPUs that came online, lets go of those that went. 0 or a negative errno. */
 _must_check_ int sampler_follow_cpus(struct sampler *sampler);
 
 /*
