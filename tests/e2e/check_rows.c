@@ -142,7 +142,7 @@ static const char *compare_outside(const struct file *file, const struct machine
 		_cleanup_(freep) Dwarf_Frame *behind = truth_find(file->cfi, machine->pc + i);
 
 		is_before |= before != NULL;
-		is_behind |= behind != NULL;
+		is_behind |= behind != NULL || machine->pc + i == file->object->header.e_entry;
 	}
 	return is_before && is_behind ? NULL : "a rule where there is no unwind information";
 }
