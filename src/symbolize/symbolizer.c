@@ -203,13 +203,16 @@ static int symbolizer_read_name(struct symbolizer_call *call, const char *system
 		demangle(system_name, call->symbolizer->demangle, &text);
 		if (strbuf_error(&text))
 			return strbuf_error(&text);
+		/* A name that debug info spells out, as it was never linked. */
+		if (call->symbolizer->demangle == DEMANGLE_SIMPLIFIED && strstr(system_name, "::"))
+			demangle_simplify(text.data);
 		readable = arena_alloc(call->arena, sizeof(*readable));
 		if (!readable)
 			return -ENOMEM;
 		readable->system_name = system_name;
 		readable->name = NULL;
 		if (strcmp(strbuf_text(&text), system_name) != 0) {
-			readable->name = arena_strndup(call->arena, strbuf_text(&text), text.len);
+			readable->name = arena_strndup(call->arena, text.data, strlen(text.data));
 			if (!readable->name)
 				return -ENOMEM;
 		}

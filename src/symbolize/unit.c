@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "base/vec.h"
+#include "symbolize/scope.h"
 #include "symbolize/source_path.h"
 
 /* Depth of the tree of DIEs; compilers stay below 100. */
@@ -35,6 +37,7 @@ struct unit {
 	size_t line_cnt;
 	Dwarf_Files *files;
 	const char *last_file, *last_copy; /* libdw's, and our copy of it */
+	bool has_scopes;                   /* names without linkage name are qualified */
 	struct arena *arena;
 };
 
@@ -211,6 +214,27 @@ static int64_t unit_read_number(Dwarf_Die *die, unsigned attribute, bool integra
 	return number <= INT32_MAX ? (int64_t)number : 0;
 }
 
+/* As unit_copy_string() for the name of a function without linkage name. */
+static int unit_qualify(struct unit *unit, Dwarf_Die *die, const char **ret)
+{
+	_cleanup_(strbuf_fini) struct strbuf text = { 0 };
+	Dwarf_Attribute value;
+	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_name, &value));
+	char *copy;
+
+	if (!name || !name[0])
+		return 0;
+	scope_append(die, &text);
+	strbuf_puts(&text, name);
+	if (strbuf_error(&text))
+		return strbuf_error(&text);
+	copy = arena_strndup(unit->arena, text.data, text.len);
+	if (!copy)
+		return -ENOMEM;
+	*ret = copy;
+	return 0;
+}
+
 static int unit_name_frame(struct unit *unit, struct unit_frame *frame)
 {
 	const char *file = NULL;
@@ -222,7 +246,9 @@ static int unit_name_frame(struct unit *unit, struct unit_frame *frame)
 	err = unit_copy_string(unit, &frame->die, DW_AT_linkage_name, &frame->function.system_name);
 	if (err == 0 && !frame->function.system_name)
 		err = unit_copy_string(unit, &frame->die, DW_AT_MIPS_linkage_name, &frame->function.system_name);
-	if (err == 0)
+	if (err == 0 && unit->has_scopes && !frame->function.system_name)
+		err = unit_qualify(unit, &frame->die, &frame->function.name);
+	else if (err == 0)
 		err = unit_copy_string(unit, &frame->die, DW_AT_name, &frame->function.name);
 	if (err < 0)
 		return err;
@@ -350,6 +376,7 @@ int unit_resolve(Dwarf_Die *die, const uint64_t *elfvas, size_t elfva_cnt, struc
 		.die = die,
 		.elfvas = elfvas,
 		.elfva_cnt = elfva_cnt,
+		.has_scopes = scope_is_used(die),
 		.arena = arena,
 	};
 	int err;
