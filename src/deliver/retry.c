@@ -16,7 +16,7 @@ enum retry_verdict retry_judge(long status)
 
 uint64_t retry_wait_ns(const struct retry_policy *policy, uint32_t failure_cnt, uint32_t random, uint64_t asked_ns)
 {
-	uint64_t wait_ns = policy->min_ns;
+	uint64_t wait_ns = policy->min_ns, chance_ns;
 
 	for (uint32_t i = 1; i < failure_cnt && wait_ns < policy->max_ns; i++) {
 		if (__builtin_mul_overflow(wait_ns, 2, &wait_ns))
@@ -24,7 +24,8 @@ uint64_t retry_wait_ns(const struct retry_policy *policy, uint32_t failure_cnt, 
 	}
 	if (wait_ns > policy->max_ns)
 		wait_ns = policy->max_ns;
-	wait_ns = wait_ns / 2 + (uint64_t)((double)(wait_ns - wait_ns / 2) * (random / (double)UINT32_MAX));
+	chance_ns = wait_ns - wait_ns / 2;
+	wait_ns = wait_ns / 2 + (uint64_t)((double)chance_ns * (random / (double)UINT32_MAX));
 
 	if (asked_ns > RETRY_ASKED_MAX_NS)
 		asked_ns = RETRY_ASKED_MAX_NS;

@@ -249,9 +249,8 @@ static int window_make_base(const struct profile *profile, struct strbuf *name)
 	return strbuf_error(name);
 }
 
-/* The path of `profile` that no file has yet; *ret_name points into it. */
-static int window_dir_make_name(const struct window_dir *dir, const struct profile *profile, struct strbuf *path,
-				const char **ret_name)
+/* The path of `profile` that no file has yet. */
+static int window_dir_make_free_path(const struct window_dir *dir, const struct profile *profile, struct strbuf *path)
 {
 	_cleanup_(strbuf_fini) struct strbuf base = { 0 };
 	int err = window_make_base(profile, &base);
@@ -269,25 +268,21 @@ static int window_dir_make_name(const struct window_dir *dir, const struct profi
 		if (faccessat(AT_FDCWD, path->data, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			break;
 	}
-	if (errno != ENOENT)
-		return -errno;
-	*ret_name = path->data + strlen(dir->path) + 1;
-	return 0;
+	return errno == ENOENT ? 0 : -errno;
 }
 
 int window_dir_put(struct window_dir *dir, const struct profile *profile, const struct blob *blob)
 {
 	_cleanup_(strbuf_fini) struct strbuf path = { 0 };
-	const char *name;
 	int err = window_dir_make_room(dir, window_file_bytes(blob->len));
 
 	if (err < 0)
 		return err;
-	err = window_dir_make_name(dir, profile, &path, &name);
+	err = window_dir_make_free_path(dir, profile, &path);
 	if (err < 0)
 		return err;
 	/* Counted before it is there: the other way round memory could run out in between. */
-	err = window_dir_add_file(dir, name, blob->len, clock_wall_ns());
+	err = window_dir_add_file(dir, path.data + strlen(dir->path) + 1, blob->len, clock_wall_ns());
 	if (err < 0)
 		return err;
 	err = file_write_atomic(path.data, blob->data, blob->len);
