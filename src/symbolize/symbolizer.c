@@ -13,6 +13,7 @@
 #include "symbolize/debuginfo.h"
 #include "symbolize/demangle.h"
 #include "symbolize/kallsyms.h"
+#include "symbolize/plt.h"
 #include "symbolize/symtab.h"
 
 /* Windows between two readings of kallsyms that did not help: doubled up to this. */
@@ -266,7 +267,7 @@ static int symbolizer_ask_symtabs(struct symbolizer_call *call)
 		if (err < 0)
 			return err;
 	}
-	return 0;
+	return plt_resolve(call->object, call->elfvas, call->miss_cnt, call->arena, call->names);
 }
 
 static int symbolizer_prepare_misses(struct symbolizer_call *call)
