@@ -7,6 +7,18 @@
 
 #define kernel_read(to, len, from) bpf_probe_read_kernel(to, len, (const void *)(from))
 
+/*
+ * kernel_load(struct file, file, f_inode): a field behind a pointer that nobody vouches for, 0 when
+ * it cannot be read. With bpf_rdonly_cast() it is a load that the kernel guards by its exception table, else a helper
+ * call: Linux a35b9af4ec2c ("bpf: Add a kfunc for generic type cast") (v6.2).
+ */
+extern void *bpf_rdonly_cast(const void *pointer, __u32 btf_id) __ksym __weak;
+
+#define kernel_cast(type, pointer)                                                                                     \
+	((type *)bpf_rdonly_cast((const void *)(pointer), bpf_core_type_id_kernel(type)))
+#define kernel_load(type, pointer, field)                                                                              \
+	(can_cast ? kernel_cast(type, pointer)->field : BPF_CORE_READ((type *)(pointer), field))
+
 /* VMAs are in a maple tree: Linux d4af56c5c7c6 ("mm: start tracking VMAs with maple tree") (v6.1). */
 static __always_inline int compat_has_maple(void)
 {
@@ -50,12 +62,32 @@ static __always_inline __u64 compat_inode_ctime_ns(struct inode *inode)
 	struct inode___timespec *old = (void *)inode;
 
 	if (bpf_core_field_exists(inode->i_ctime_sec))
-		return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
-		       (BPF_CORE_READ(inode, i_ctime_nsec) & ~COMPAT_CTIME_QUERIED);
+		return (__u64)kernel_load(struct inode, inode, i_ctime_sec) * 1000000000ULL +
+		       kernel_load(struct inode, inode, i_ctime_nsec);
 	if (bpf_core_field_exists(private->__i_ctime))
 		return (__u64)BPF_CORE_READ(private, __i_ctime.tv_sec) * 1000000000ULL +
 		       (__u64)BPF_CORE_READ(private, __i_ctime.tv_nsec);
 	return (__u64)BPF_CORE_READ(old, i_ctime.tv_sec) * 1000000000ULL + (__u64)BPF_CORE_READ(old, i_ctime.tv_nsec);
+}
+
+struct mm_struct___int {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+/*
+ * A number that is another whenever the process's VMAs may have changed; odd while they change.
+ * Linux eb449bd96954 ("mm: convert mm_lock_seq to a proper seqcount") (v6.13);
+ * Linux 5e31275cc997 ("mm: add per-VMA lock and helper functions to control it") (v6.4). Before that there is none: odd.
+ */
+static __always_inline __u32 compat_mm_sequence(struct mm_struct *mm)
+{
+	struct mm_struct___int *old = (void *)mm;
+
+	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
+		return kernel_load(struct mm_struct, mm, mm_lock_seq.sequence);
+	if (bpf_core_field_exists(old->mm_lock_seq))
+		return (__u32)BPF_CORE_READ(old, mm_lock_seq) << 1;
+	return 1;
 }
 
 /*

@@ -13,6 +13,12 @@ const volatile __u32 processes_sent_mask = 0;   /* elements of processes_sent, m
 const volatile __u32 ring_wake_bytes = 0;       /* fill of the ring buffer that wakes user space */
 const volatile __u8 only_targets = 0;           /* record only what is in `targets` */
 
+const volatile __u8 can_cast = 0;               /* the kernel has bpf_rdonly_cast() */
+const volatile __u32 mapping_sets_mask = 0;     /* mapping sets of one CPU, minus one */
+
+/* Grows whenever rows are withdrawn: what programs remember of row memory no longer holds. */
+volatile __u32 rows_generation = 1;
+
 /* Number of the window, from 1. User space adds one, waits for programs under way, and drains. */
 volatile __u32 epoch = 1;
 

@@ -47,7 +47,7 @@ static __always_inline int process_send(struct scratch *scratch, __u64 process, 
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct pprofd_process_record *record = &scratch->process;
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
 	__u32 place = hash_finish(process * HASH_MUL) & processes_sent_mask;
 	__u64 *sent = bpf_map_lookup_elem(&processes_sent, &place);
 	__u64 tag = sent_tag(process, now);

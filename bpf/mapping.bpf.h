@@ -13,68 +13,84 @@
 /* A pending executable is asked for again after this many ns, as a power of two: 134 ms. */
 #define REQUEST_TICK_BITS 27
 
-#define VMA_FIELD(copy, type, field)                                                                                   \
-	(*(__u64 *)((__u8 *)(copy)->words + bpf_core_field_offset(((type *)0)->field)))
-
-static __always_inline int vma_load(struct vma_copy *copy, __u64 vma)
+static __always_inline void vma_load(__u64 at, struct vma *ret)
 {
-	return kernel_read(copy, sizeof(*copy), vma);
+	struct vm_area_struct *vma = (void *)at;
+	struct vm_area_struct___flags *with_flags = (void *)at;
+
+	ret->start = kernel_load(struct vm_area_struct, vma, vm_start);
+	ret->end = kernel_load(struct vm_area_struct, vma, vm_end);
+	ret->flags = kernel_load(struct vm_area_struct___flags, with_flags, vm_flags);
+	ret->pgoff = kernel_load(struct vm_area_struct, vma, vm_pgoff);
+	ret->file = kernel_load(struct vm_area_struct, vma, vm_file);
 }
 
-static __always_inline int vma_covers(const struct vma_copy *copy, __u64 address)
+/* The entry for `address` in the node that `entry` is; 0 when there is none or it cannot be read. */
+static __always_inline __u64 maple_descend(struct scratch *scratch, __u64 entry, __u64 address)
 {
-	return VMA_FIELD(copy, struct vm_area_struct, vm_start) <= address &&
-	       address < VMA_FIELD(copy, struct vm_area_struct, vm_end);
+	const __u64 *node = (const __u64 *)(entry & ~MAPLE_NODE_MASK);
+	__u32 type = maple_type(entry);
+	__u64 next = 0;
+
+	if (can_cast) {
+		__u32 word = maple_slot_word(kernel_cast(struct maple_range_64, node)->pivot, type, address);
+
+		kernel_read(&next, sizeof(next), node + word);
+		return next;
+	}
+	if (kernel_read(scratch->maple, sizeof(scratch->maple), node))
+		return 0;
+	return scratch->maple[maple_slot_word((unsigned long *)scratch->maple + 1, type, address) & 31];
 }
 
-/* Linux 6.1 and later. Returns 0 with scratch->vma filled. */
-static __always_inline int vma_find_maple(struct scratch *scratch, struct mm_struct *mm, __u64 address)
+/* Linux 6.1 and later. Returns the VMA that may cover `address`, or 0. */
+static __always_inline __u64 vma_find_maple(struct scratch *scratch, struct mm_struct *mm, __u64 address)
 {
+	/* By the helper, as a number: it is taken apart like one. */
 	__u64 entry = (__u64)BPF_CORE_READ(mm, mm_mt.ma_root);
 
 	if (!maple_root_is_node(entry))
-		return -1;
+		return 0;
 	for (int depth = 0; depth < PPROFD_MAPLE_DEPTH_MAX; depth++) {
 		__u32 type = maple_type(entry);
 
-		if (kernel_read(&scratch->maple, sizeof(scratch->maple), entry & ~MAPLE_NODE_MASK))
-			return -1;
-		entry = maple_slot(&scratch->maple, type, address);
-		if (entry == 0)
-			return -1;
-		if (type == MAPLE_TYPE_LEAF)
-			return vma_load(&scratch->vma, entry);
+		entry = maple_descend(scratch, entry, address);
+		if (entry == 0 || type == MAPLE_TYPE_LEAF)
+			return entry;
 	}
-	return -1;
+	return 0;
 }
 
 /* Linux before 6.1: a red-black tree of the VMAs themselves. */
-static __always_inline int vma_find_rb(struct scratch *scratch, struct mm_struct *mm, __u64 address)
+static __always_inline __u64 vma_find_rb(struct mm_struct *mm, __u64 address)
 {
 	__u64 node = (__u64)BPF_CORE_READ((struct mm_struct___rb *)mm, mm_rb.rb_node);
 	__u64 at = bpf_core_field_offset(((struct vm_area_struct___rb *)0)->vm_rb);
 
 	for (int depth = 0; depth < PPROFD_RB_DEPTH_MAX; depth++) {
-		const struct vma_copy *vma = &scratch->vma;
+		struct vm_area_struct *vma = (void *)(node - at);
 
-		if (node == 0 || vma_load(&scratch->vma, node - at))
-			return -1;
-		if (VMA_FIELD(vma, struct vm_area_struct, vm_end) <= address)
-			node = VMA_FIELD(vma, struct vm_area_struct___rb, vm_rb.rb_right);
-		else if (VMA_FIELD(vma, struct vm_area_struct, vm_start) > address)
-			node = VMA_FIELD(vma, struct vm_area_struct___rb, vm_rb.rb_left);
-		else
+		if (node == 0)
 			return 0;
+		if (BPF_CORE_READ(vma, vm_end) <= address)
+			node = (__u64)BPF_CORE_READ((struct vm_area_struct___rb *)vma, vm_rb.rb_right);
+		else if (BPF_CORE_READ(vma, vm_start) > address)
+			node = (__u64)BPF_CORE_READ((struct vm_area_struct___rb *)vma, vm_rb.rb_left);
+		else
+			return (__u64)vma;
 	}
-	return -1;
+	return 0;
 }
 
-static __always_inline void executable_key_load(struct inode *inode, struct pprofd_executable_key *ret)
+static __always_inline void executable_key_load(struct file *file, struct pprofd_executable_key *ret)
 {
-	ret->inode = BPF_CORE_READ(inode, i_ino);
+	struct inode *inode = kernel_load(struct file, file, f_inode);
+	struct super_block *super = kernel_load(struct inode, inode, i_sb);
+
+	ret->inode = kernel_load(struct inode, inode, i_ino);
 	ret->ctime_ns = compat_inode_ctime_ns(inode);
-	ret->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	ret->generation = BPF_CORE_READ(inode, i_generation);
+	ret->dev = kernel_load(struct super_block, super, s_dev);
+	ret->generation = kernel_load(struct inode, inode, i_generation);
 }
 
 /* Asks user space for rows; `file` may be NULL (the vDSO), the range empty. */
@@ -156,30 +172,30 @@ static __always_inline __u32 executable_use(struct scratch *scratch, struct file
 /* The number of a process's main binary; PPROFD_EXECUTABLE_NONE when it has none. */
 static __always_inline __u32 executable_of_mm(struct scratch *scratch, struct mm_struct *mm)
 {
-	struct file *file = BPF_CORE_READ(mm, exe_file);
+	struct file *file = kernel_load(struct mm_struct, mm, exe_file);
 
 	if (!file)
 		return PPROFD_EXECUTABLE_NONE;
-	executable_key_load(BPF_CORE_READ(file, f_inode), &scratch->seen.key);
+	executable_key_load(file, &scratch->seen.key);
 	return executable_use(scratch, file, 0);
 }
 
-/* What is mapped by scratch->vma, into *mapping. */
-static __always_inline int mapping_identify(struct scratch *scratch, struct mm_struct *mm, struct mapping *mapping)
+/* What is mapped by `vma`, into *mapping. Returns -1 when it is not executable. */
+static __always_inline int mapping_identify(struct scratch *scratch, struct mm_struct *mm, const struct vma *vma,
+					    struct mapping *mapping)
 {
-	const struct vma_copy *vma = &scratch->vma;
 	struct pprofd_executable_key *key = &scratch->seen.key;
-	struct file *file = (void *)VMA_FIELD(vma, struct vm_area_struct, vm_file);
+	struct file *file = vma->file;
 
-	if (!(VMA_FIELD(vma, struct vm_area_struct___flags, vm_flags) & VM_EXEC))
+	if (!(vma->flags & VM_EXEC))
 		return -1;
-	mapping->start = VMA_FIELD(vma, struct vm_area_struct, vm_start);
-	mapping->end = VMA_FIELD(vma, struct vm_area_struct, vm_end);
+	mapping->start = vma->start;
+	mapping->end = vma->end;
+	mapping->bias = vma->start;
 	if (file) {
-		mapping->bias = mapping->start - (VMA_FIELD(vma, struct vm_area_struct, vm_pgoff) << PAGE_BITS);
-		executable_key_load(BPF_CORE_READ(file, f_inode), key);
-	} else if (mapping->start == (__u64)BPF_CORE_READ(mm, context.vdso)) {
-		mapping->bias = mapping->start;
+		mapping->bias -= vma->pgoff << PAGE_BITS;
+		executable_key_load(file, key);
+	} else if (vma->start == (__u64)BPF_CORE_READ(mm, context.vdso)) {
 		__builtin_memset(key, 0, sizeof(*key));
 		key->ctime_ns = PPROFD_EXECUTABLE_VDSO;
 	} else {

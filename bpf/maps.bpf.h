@@ -13,13 +13,12 @@
 /* One CPU's working memory; nobody else reads it. */
 struct scratch {
 	struct walk walk;
-	struct mapping mappings[PPROFD_MAPPING_CACHE];
-	__u32 mapping_next; /* the one to be replaced next */
-	__u32 busy;         /* a sample is being taken on this CPU */
+	__u32 busy;        /* a sample is being taken on this CPU */
+	__u32 mapping_set; /* the set of the current process: index into mapping_sets */
 	__u32 executables_made;
 	__u32 reserved;
-	struct maple_copy maple;
-	struct vma_copy vma;
+	struct arch_pt_regs regs; /* of a task that was interrupted in the kernel */
+	__u64 maple[32]; /* a maple node, where it must be copied to be read */
 	struct pprofd_executable executable;
 	struct pprofd_process_record process;
 	struct pprofd_executable_record seen;
@@ -35,6 +34,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
+
+/* (CPU, hash of process) -> mappings that process has been seen to have. Written and read by that CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mapping_set);
+} mapping_sets SEC(".maps");
 
 /* CPU -> its counters. Written by that CPU; read by user space through memory. */
 struct {

@@ -15,8 +15,8 @@
 
 #define walk_read_user(to, len, from) bpf_probe_read_user(to, len, (const void *)(from))
 
-#include "compat.bpf.h"
 #include "config.bpf.h"
+#include "compat.bpf.h"
 #include "hash.bpf.h"
 #include "maple.bpf.h"
 #include "rows.bpf.h"

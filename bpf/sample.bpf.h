@@ -20,26 +20,27 @@ static __always_inline void sample_kernel(struct scratch *scratch, void *ctx)
 }
 
 /* The user part of a task that was interrupted in the kernel, from the registers it entered with. */
-static __always_inline int sample_user_of_task(struct scratch *scratch, struct task_struct *task)
+static __always_inline int sample_user_of_task(struct scratch *scratch, struct task_struct *task, __u64 process)
 {
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct arch_pt_regs regs;
+	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
+	struct arch_pt_regs *regs = &scratch->regs;
 
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD || !mm)
+	if (kernel_load(struct task_struct, task, flags) & PF_KTHREAD || !mm)
 		return PPROFD_STOP_NONE;
 	/*
 	 * execve() has replaced the memory and not yet the registers: fs/binfmt_elf.c sets end_code when
 	 * the new program is in place, right before start_thread().
 	 */
-	if (BPF_CORE_READ(mm, end_code) == 0)
+	if (kernel_load(struct mm_struct, mm, end_code) == 0)
 		return PPROFD_STOP_NONE;
-	if (kernel_read(&regs, sizeof(regs), compat_task_regs(task)))
+	if (kernel_read(regs, sizeof(*regs), compat_task_regs(task)))
 		return PPROFD_STOP_READ_FAULT;
-	return unwind_user(scratch, &regs);
+	return unwind_user(scratch, task, process, regs);
 }
 
 /* Both parts of the stack into the scratch. */
-static __always_inline void sample_stack(struct scratch *scratch, struct arch_perf_context *ctx, struct task_struct *task)
+static __always_inline void sample_stack(struct scratch *scratch, struct arch_perf_context *ctx, struct task_struct *task,
+					 __u64 process)
 {
 	int stop;
 
@@ -47,10 +48,10 @@ static __always_inline void sample_stack(struct scratch *scratch, struct arch_pe
 	scratch->walk.frame_cnt = 0;
 	scratch->stack.kernel_cnt = 0;
 	if (arch_regs_are_user(&ctx->regs)) {
-		stop = unwind_user(scratch, &ctx->regs);
+		stop = unwind_user(scratch, task, process, &ctx->regs);
 	} else {
 		sample_kernel(scratch, ctx);
-		stop = sample_user_of_task(scratch, task);
+		stop = sample_user_of_task(scratch, task, process);
 	}
 	scratch->stack.user_cnt = scratch->walk.frame_cnt;
 	scratch->stack.stop = stop;
@@ -60,14 +61,15 @@ static __always_inline void sample_stack(struct scratch *scratch, struct arch_pe
 static __always_inline void sample_take(struct scratch *scratch, struct arch_perf_context *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	__u64 start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	struct task_struct *leader = kernel_load(struct task_struct, task, group_leader);
+	__u64 start_ns = kernel_load(struct task_struct, leader, start_boottime);
 	__u32 now = epoch;
 	struct pprofd_slot sample = { 0 };
 	int outcome;
 
-	sample_stack(scratch, ctx, task);
-	sample.stack = hash_finish(scratch->walk.hash);
 	sample.process = PPROFD_PROCESS(bpf_get_current_pid_tgid() >> 32, start_ns);
+	sample_stack(scratch, ctx, task, sample.process);
+	sample.stack = hash_finish(scratch->walk.hash);
 	sample.value = ctx->sample_period;
 	sample.count = 1;
 	sample.source = PPROFD_SOURCE_CPU;

@@ -46,45 +46,84 @@ static __always_inline int rule_find(const struct mapping *mapping, __u64 off, s
 	return 0;
 }
 
-/* Fills mapping `slot` of the scratch for the current pc. Returns 0, or -1 when there is none. */
+static __always_inline struct mapping_set *mapping_set_of(const struct scratch *scratch)
+{
+	__u32 set = scratch->mapping_set;
+
+	return bpf_map_lookup_elem(&mapping_sets, &set);
+}
+
+/* Fills mapping `slot` of the process's set for the current pc. Returns 0, or -1 when there is none. */
 __attribute__((noinline)) int mapping_load(__u32 cpu, __u32 slot)
 {
 	struct scratch *scratch = scratch_of(cpu);
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
+	struct mapping_set *set;
 	struct mapping *mapping;
-	__u64 address;
+	struct vma vma;
+	__u64 address, found;
 
 	if (!scratch || !mm)
 		return -1;
+	set = mapping_set_of(scratch);
+	if (!set)
+		return -1;
 	address = scratch->walk.pc - scratch->walk.is_return;
-	mapping = &scratch->mappings[slot & (PPROFD_MAPPING_CACHE - 1)];
+	mapping = &set->mappings[slot & (PPROFD_MAPPING_CACHE - 1)];
 	mapping->end = 0;
-	if (compat_has_maple() ? vma_find_maple(scratch, mm, address) : vma_find_rb(scratch, mm, address))
+	found = compat_has_maple() ? vma_find_maple(scratch, mm, address) : vma_find_rb(mm, address);
+	if (!found)
 		return -1;
-	if (!vma_covers(&scratch->vma, address))
+	vma_load(found, &vma);
+	if (address < vma.start || address >= vma.end)
 		return -1;
-	if (mapping_identify(scratch, mm, mapping)) {
-		mapping->end = 0;
-		return -1;
-	}
-	return 0;
+	return mapping_identify(scratch, mm, &vma, mapping);
 }
 
-/* The mapping of `address`, from this sample's few or from the tree. NULL when there is none. */
-static __always_inline struct mapping *mapping_find(struct scratch *scratch, __u32 cpu, __u64 address)
+/* The mapping of `address`, from those at hand or from the tree. NULL when there is none. */
+static __always_inline struct mapping *mapping_find(const struct scratch *scratch, __u32 cpu, __u64 address)
 {
+	struct mapping_set *set = mapping_set_of(scratch);
 	__u32 slot;
 
-#pragma unroll
-	for (int i = 0; i < PPROFD_MAPPING_CACHE; i++) {
-		if (address - scratch->mappings[i].start < scratch->mappings[i].end - scratch->mappings[i].start)
-			return &scratch->mappings[i];
+	if (!set)
+		return 0;
+	for (__u32 i = 0; i < PPROFD_MAPPING_CACHE; i++) {
+		if (address - set->mappings[i].start < set->mappings[i].end - set->mappings[i].start)
+			return &set->mappings[i];
 	}
-	slot = scratch->mapping_next++ & (PPROFD_MAPPING_CACHE - 1);
+	slot = set->next++ & (PPROFD_MAPPING_CACHE - 1);
 	if (mapping_load(cpu, slot))
 		return 0;
-	return &scratch->mappings[slot];
+	return &set->mappings[slot];
+}
+
+/*
+ * Chooses the set of mappings for the current process, and empties it unless it still holds.
+ * self_exec_id tells the programs of one process apart, should they get the same sequence.
+ */
+static __always_inline int mapping_set_choose(struct scratch *scratch, __u32 cpu, struct task_struct *task, __u64 process)
+{
+	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
+	__u32 sequence = compat_mm_sequence(mm);
+	struct mapping_set *set;
+	__u64 tag;
+
+	tag = hash_add(process, sequence);
+	tag = hash_add(tag, (__u64)epoch << 32 | rows_generation);
+	tag = hash_add(tag, kernel_load(struct task_struct, task, self_exec_id));
+	scratch->mapping_set = cpu * (mapping_sets_mask + 1) + (hash_finish(process * HASH_MUL) & mapping_sets_mask);
+	set = mapping_set_of(scratch);
+	if (!set)
+		return -1;
+	if (set->tag != tag || sequence & 1) {
+#pragma unroll
+		for (int i = 0; i < PPROFD_MAPPING_CACHE; i++)
+			set->mappings[i].start = set->mappings[i].end = 0;
+		set->tag = tag;
+	}
+	return 0;
 }
 
 static __always_inline void unwind_push(struct scratch *scratch, __u64 frame)
@@ -122,13 +161,17 @@ __attribute__((noinline)) int unwind_step(__u32 cpu)
 	if (rule.cfa == PPROFD_CFA_SIGNAL)
 		address = walk->pc;
 	unwind_push(scratch, mapping_frame(mapping, address));
-	if (mapping->state == PPROFD_EXECUTABLE_PENDING)
+	if (mapping->state == PPROFD_EXECUTABLE_PENDING) {
+		/* To be looked at anew by the next sample. */
+		mapping->end = mapping->start;
 		return PPROFD_STOP_PENDING;
+	}
 	return walk_step(walk, &rule);
 }
 
 /* Walks from the registers in `regs`. Returns why it ended: an enum pprofd_stop. */
-static __always_inline int unwind_user(struct scratch *scratch, const struct arch_pt_regs *regs)
+static __always_inline int unwind_user(struct scratch *scratch, struct task_struct *task, __u64 process,
+				       const struct arch_pt_regs *regs)
 {
 	struct walk *walk = &scratch->walk;
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -144,9 +187,8 @@ static __always_inline int unwind_user(struct scratch *scratch, const struct arc
 	walk->window_len = 0;
 	walk->is_return = 0;
 	walk->is_partial = 0;
-#pragma unroll
-	for (int i = 0; i < PPROFD_MAPPING_CACHE; i++)
-		scratch->mappings[i].end = scratch->mappings[i].start = 0;
+	if (mapping_set_choose(scratch, cpu, task, process))
+		return PPROFD_STOP_NO_MAPPING;
 	for (int i = 0; i < PPROFD_USER_FRAMES_MAX; i++) {
 		int stop = unwind_step(cpu);
 

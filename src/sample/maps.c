@@ -42,6 +42,12 @@ int maps_end_epoch(struct maps *maps, uint32_t *ret_ended)
 	return 0;
 }
 
+int maps_forget_rows(struct maps *maps)
+{
+	*maps->rows_generation += 1;
+	return maps_wait(maps);
+}
+
 struct pprofd_bucket *maps_get_buckets(const struct maps *maps, uint32_t epoch, uint32_t cpu)
 {
 	return maps->buckets + ((size_t)(epoch & 1) * maps->cpu_cnt + cpu) * maps->bucket_cnt;

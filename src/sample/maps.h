@@ -28,6 +28,7 @@ struct maps {
 	uint32_t cpu_cnt;
 	uint32_t bucket_cnt;    /* of one CPU and epoch */
 	volatile uint32_t *epoch;
+	volatile uint32_t *rows_generation;
 	const volatile struct pprofd_counters *counters; /* cpu_cnt of them */
 	struct pprofd_bucket *buckets;                   /* 2 * cpu_cnt * bucket_cnt */
 	uint32_t *chunks[PPROFD_CHUNKS_MAX];             /* row memory; NULL where there is none yet */
@@ -49,6 +50,12 @@ _must_check_ int maps_end_epoch(struct maps *maps, uint32_t *ret_ended);
 
 /* Waits until every program that runs now has ended. Returns 0 or a negative errno. */
 _must_check_ int maps_wait(struct maps *maps);
+
+/*
+ * After rows were withdrawn: makes programs forget what they remember of row memory, and waits for
+ * those under way. Returns 0 or a negative errno of waiting.
+ */
+_must_check_ int maps_forget_rows(struct maps *maps);
 
 /* The buckets of one CPU in an epoch: bucket_cnt of them. */
 struct pprofd_bucket *maps_get_buckets(const struct maps *maps, uint32_t epoch, uint32_t cpu);

@@ -2,6 +2,7 @@
 #include "sample/sampler.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/netlink.h>
@@ -21,6 +22,8 @@
 /* Different stacks a CPU can meet in a window before tags collide often; and processes, of the machine. */
 #define SAMPLER_STACKS_PER_CPU 4096u
 #define SAMPLER_PROCESSES 8192u
+/* Processes whose mappings a CPU remembers. */
+#define SAMPLER_MAPPING_SETS 64u
 #define SAMPLER_TARGETS_MAX 32768u
 #define SAMPLER_BUCKETS_MIN 64u
 #define SAMPLER_BUCKETS_MAX (1u << 14)
@@ -82,6 +85,16 @@ static uint32_t sampler_ring_bytes(const struct sampler_options *options, uint32
 	return round_up_pow2((uint64_t)cpu_cnt * SAMPLER_RING_PER_CPU, SAMPLER_RING_MIN, SAMPLER_RING_MAX);
 }
 
+/* Does the kernel have bpf_rdonly_cast()? Without BTF to tell, helpers do. */
+static bool sampler_can_cast(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool can_cast = btf && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return can_cast;
+}
+
 static int sampler_size_maps(struct sampler *sampler, const struct sampler_options *options)
 {
 	struct pprofd_bpf *skel = sampler->skel;
@@ -93,6 +106,7 @@ static int sampler_size_maps(struct sampler *sampler, const struct sampler_optio
 		uint32_t max_entries;
 	} sizes[] = {
 		{ skel->maps.scratches, maps->cpu_cnt },
+		{ skel->maps.mapping_sets, maps->cpu_cnt * SAMPLER_MAPPING_SETS },
 		{ skel->maps.counters, maps->cpu_cnt },
 		{ skel->maps.counts, 2 * maps->cpu_cnt * maps->bucket_cnt },
 		{ skel->maps.stacks_sent, stack_cnt },
@@ -112,7 +126,9 @@ static int sampler_size_maps(struct sampler *sampler, const struct sampler_optio
 	skel->rodata->stacks_sent_mask = stack_cnt - 1;
 	skel->rodata->processes_sent_mask = SAMPLER_PROCESSES - 1;
 	skel->rodata->ring_wake_bytes = ring_bytes / 2;
+	skel->rodata->mapping_sets_mask = SAMPLER_MAPPING_SETS - 1;
 	skel->rodata->only_targets = options->only_targets;
+	skel->rodata->can_cast = sampler_can_cast();
 	return 0;
 }
 
@@ -175,6 +191,7 @@ static int sampler_open_maps(struct sampler *sampler)
 		return err;
 	maps->buckets = memory;
 	maps->epoch = &skel->data->epoch;
+	maps->rows_generation = &skel->data->rows_generation;
 	maps->executables_fd = bpf_map__fd(skel->maps.executables);
 	maps->row_chunks_fd = bpf_map__fd(skel->maps.row_chunks);
 	maps->targets_fd = bpf_map__fd(skel->maps.targets);

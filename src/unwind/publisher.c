@@ -86,7 +86,7 @@ static int publisher_withdraw(struct publisher *publisher, struct published *pub
 	}
 	if (err < 0 && err != -ENOENT)
 		return err;
-	err = maps_wait(publisher->maps);
+	err = maps_forget_rows(publisher->maps);
 	if (err < 0)
 		return err;
 	publisher_forget(publisher, published);
