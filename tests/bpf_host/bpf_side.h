@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything of bpf/ in a test, as it is built for x86-64; helpers come from host.h. For one file of a program.
+ */
+#ifndef PPROFD_HOST_BPF_SIDE_H
+#define PPROFD_HOST_BPF_SIDE_H
+
+#define __TARGET_ARCH_x86 1
+
+/* Pragmas for clang, and functions that only the verifier calls global. */
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+
+#include "pprofd.bpf.c"
+
+#endif
