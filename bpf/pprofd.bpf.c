@@ -78,7 +78,7 @@ int on_process_free(struct bpf_raw_tracepoint_args *ctx)
 	struct task_struct *task = (void *)ctx->args[0];
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 
-	if (only_targets && BPF_CORE_READ(task, pid) == tgid)
+	if (only_targets && (__u32)BPF_CORE_READ(task, pid) == tgid)
 		bpf_map_delete_elem(&targets, &tgid);
 	return 0;
 }
