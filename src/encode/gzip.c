@@ -18,8 +18,10 @@
 /* The largest window, and the gzip wrapper rather than zlib's. */
 #define GZIP_WINDOW_BITS (15 + 16)
 #define GZIP_MEMORY 8
-/* Room that is made at a time; also what deflate() is given at the most, as its counts have 32 bits. */
-#define GZIP_STEP (64UL << 10)
+/* Room that is made at a time. */
+#define GZIP_STEP (16UL << 10)
+/* What deflate() is given at the most: it counts in 32 bits. */
+#define GZIP_PIECE_MAX (1UL << 30)
 
 struct gzip {
 	z_stream stream;
@@ -76,7 +78,7 @@ int gzip_write(struct gzip *gzip, const void *data, size_t len)
 	const unsigned char *bytes = data;
 
 	while (len > 0) {
-		size_t piece = len < GZIP_STEP ? len : GZIP_STEP;
+		size_t piece = len < GZIP_PIECE_MAX ? len : GZIP_PIECE_MAX;
 		int err;
 
 		/* zlib does not write through next_in; only its type says that it might. */

@@ -53,10 +53,12 @@ def test_what_is_pushed_arrives_whole_in_order_on_one_connection(server):
 
 def test_the_request_is_what_the_server_documents(server):
     with PushDriver(server.url) as pusher:
-        size = pusher.push()
+        # More than a megabyte: what curl would ask about before it sends it.
+        size = pusher.push(samples=120000)
+        assert size > 1 << 20
         assert pusher.flush() == 0
     request = server.requests[0]
-    assert len(request.body) == size
+    assert len(request.body) == size == int(request.headers["content-length"])
     assert request.headers["content-type"] == "application/proto"
     assert request.headers["content-encoding"] == "gzip"
     assert request.headers["connect-protocol-version"] == "1"

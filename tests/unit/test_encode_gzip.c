@@ -12,8 +12,8 @@
 #include "encode/gzip.h"
 #include "pprof_text.h"
 
-/* Half of it repeats and half does not, so that output is neither tiny nor stored. */
-static unsigned char *make_bytes(size_t len)
+/* Of every 128 bytes, `noise` are such that nothing can be saved on them. */
+static unsigned char *make_bytes(size_t len, size_t noise)
 {
 	unsigned char *bytes = malloc(len + 1);
 	uint32_t state = 12345;
@@ -21,21 +21,24 @@ static unsigned char *make_bytes(size_t len)
 	assert_non_null(bytes);
 	for (size_t i = 0; i < len; i++) {
 		state = state * 1103515245 + 12345;
-		bytes[i] = i & 64 ? (unsigned char)(state >> 16) : (unsigned char)i;
+		bytes[i] = i % 128 < noise ? (unsigned char)(state >> 16) : (unsigned char)i;
 	}
 	return bytes;
 }
 
 static void gzip_finish__gives_back_what_was_written(void **state)
 {
-	/* Around the step that output grows by, and as much as needs many steps. */
-	static const size_t lens[] = { 0, 1, 65535, 65536, 65537, 131072, 3000000 };
+	/* Around multiples of the step that output grows by, and as much as needs many steps. */
+	static const size_t lens[] = { 0, 1, 16383, 16384, 16385, 65536, 131072, 3000000 };
 	static const size_t pieces[] = { 1000, 65536, 1 << 20 };
+	static const size_t noises[] = { 0, 64, 128 };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(lens) * ARRAY_LEN(pieces); i++) {
-		size_t len = lens[i / ARRAY_LEN(pieces)], piece = pieces[i % ARRAY_LEN(pieces)];
-		_cleanup_(freep) unsigned char *bytes = make_bytes(len);
+	for (size_t i = 0; i < ARRAY_LEN(lens) * ARRAY_LEN(pieces) * ARRAY_LEN(noises); i++) {
+		size_t len = lens[i % ARRAY_LEN(lens)];
+		size_t piece = pieces[i / ARRAY_LEN(lens) % ARRAY_LEN(pieces)];
+		size_t noise = noises[i / ARRAY_LEN(lens) / ARRAY_LEN(pieces)];
+		_cleanup_(freep) unsigned char *bytes = make_bytes(len, noise);
 		_cleanup_(blob_fini) struct blob blob = { 0 }, back = { 0 };
 		_cleanup_(gzip_freep) struct gzip *gzip = NULL;
 
@@ -63,7 +66,7 @@ static void gzip_finish__writes_no_time_into_the_header(void **state)
 
 static void gzip_free__releases_what_was_never_finished(void **state)
 {
-	_cleanup_(freep) unsigned char *bytes = make_bytes(200000);
+	_cleanup_(freep) unsigned char *bytes = make_bytes(200000, 64);
 	struct gzip *gzip;
 
 	(void)state;

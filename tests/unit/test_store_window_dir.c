@@ -191,13 +191,24 @@ static void window_dir_new__counts_what_earlier_runs_left(void **state)
 {
 	_cleanup_(window_dir_freep) struct window_dir *dir = NULL;
 
-	put_file(*state, "new-20231114T221320.000Z.pb.gz", 4096, 3000);
-	put_file(*state, "old-20231114T221320.000Z-12.pb.gz", 4096, 1000);
-	put_file(*state, "cut-off-20231114T221320.000Z.pb.gz.tmp-77", 1, 2000);
-	assert_int_equal(window_dir_new(*state, 3 * 4096, &dir), 0);
-	assert_int_equal(window_dir_get_bytes(dir), 3 * 4096);
+	/* Neither the order of names nor that of creation is that of age. */
+	put_file(*state, "b-20231114T221320.000Z.pb.gz", 4096, 3000);
+	put_file(*state, "d-20231114T221320.000Z.pb.gz", 4096, 5000);
+	put_file(*state, "a-20231114T221320.000Z-12.pb.gz", 4096, 4000);
+	put_file(*state, "e-20231114T221320.000Z.pb.gz", 4096, 1000);
+	put_file(*state, "c-x-20231114T221320.000Z.pb.gz.tmp-77", 1, 2000);
+	assert_int_equal(window_dir_new(*state, 5 * 4096, &dir), 0);
+	assert_int_equal(window_dir_get_bytes(dir), 5 * 4096);
+	assert_int_equal(put(dir, "now", TIME_NS, 1), 0);
+	assert_files(*state, "a-20231114T221320.000Z-12.pb.gz\n"
+			     "b-20231114T221320.000Z.pb.gz\n"
+			     "c-x-20231114T221320.000Z.pb.gz.tmp-77\n"
+			     "d-20231114T221320.000Z.pb.gz\n"
+			     "now-20231114T221320.000Z.pb.gz\n");
 	assert_int_equal(put(dir, "now", TIME_NS, 5000), 0);
-	assert_files(*state, "new-20231114T221320.000Z.pb.gz\n"
+	assert_files(*state, "a-20231114T221320.000Z-12.pb.gz\n"
+			     "d-20231114T221320.000Z.pb.gz\n"
+			     "now-20231114T221320.000Z-2.pb.gz\n"
 			     "now-20231114T221320.000Z.pb.gz\n");
 }
 
