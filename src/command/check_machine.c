@@ -184,8 +184,7 @@ static const struct {
 	{ "CAP_BPF", CAP_BPF, true, CHECK_FAIL, "load BPF programs" },
 	{ "CAP_PERFMON", CAP_PERFMON, true, CHECK_FAIL, "sample every process" },
 	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE, false, CHECK_WARN, "look at other users' processes" },
-	{ "CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE, true, CHECK_WARN,
-	  "open deleted files and those of containers" },
+	{ "CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE, true, CHECK_WARN, "open deleted and containers' files" },
 	{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, false, CHECK_WARN, "read programs that others may not" },
 	{ "CAP_SYSLOG", CAP_SYSLOG, true, CHECK_WARN, "name the kernel's functions" },
 };
@@ -194,16 +193,16 @@ static void check_capability(const struct machine *machine, size_t i, struct che
 {
 	row->name = capabilities[i].name;
 	if (machine_is_capable(machine, capabilities[i].number)) {
-		check_set(row, CHECK_OK, "to %s", capabilities[i].use);
+		check_set(row, CHECK_OK, "the capability to %s", capabilities[i].use);
 	} else if (capabilities[i].is_in_admin && machine_is_capable(machine, CAP_SYS_ADMIN)) {
-		check_set(row, CHECK_OK, "to %s, by CAP_SYS_ADMIN", capabilities[i].use);
+		check_set(row, CHECK_OK, "the capability to %s, by CAP_SYS_ADMIN", capabilities[i].use);
 	} else {
-		check_set(row, capabilities[i].without, "missing: to %s", capabilities[i].use);
+		check_set(row, capabilities[i].without, "missing: the capability to %s", capabilities[i].use);
 		row->remedy = "run as root, or grant it (setcap, AmbientCapabilities=, securityContext.capabilities)";
 	}
 }
 
-/* Linux 3ac1f01b43b6 ("bpf: Eliminate rlimit-based memory accounting for bpf progs") (v5.11): no limit from there on. */
+/* No limit since Linux 3ac1f01b43b6 ("bpf: Eliminate rlimit-based memory accounting for bpf progs") (v5.11). */
 static void check_locked_memory(const struct machine *machine, struct check_row *row)
 {
 	_cleanup_(freep) char *limits = NULL;

@@ -73,20 +73,21 @@ void output_fini(struct output *output)
 	*output = OUTPUT_NONE;
 }
 
-int output_write(const struct output *output, const struct blob *blob)
+int output_write(const struct output *output, const void *data, size_t len)
 {
-	size_t done = 0;
+	const char *rest = data;
 
 	if (output->path)
-		return file_write_atomic(output->path, blob->data, blob->len);
-	while (done < blob->len) {
-		ssize_t written = write(output->fd, blob->data + done, blob->len - done);
+		return file_write_atomic(output->path, data, len);
+	while (len > 0) {
+		ssize_t written = write(output->fd, rest, len);
 
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0)
 			return -errno;
-		done += (size_t)written;
+		rest += written;
+		len -= (size_t)written;
 	}
 	return 0;
 }

@@ -10,7 +10,8 @@
 #ifndef PPROFD_COMMAND_OUTPUT_H
 #define PPROFD_COMMAND_OUTPUT_H
 
-#include "base/blob.h"
+#include <stddef.h>
+
 #include "base/cleanup.h"
 
 struct output {
@@ -25,6 +26,6 @@ _must_check_ int output_open(const char *path, struct output *ret);
 void output_fini(struct output *output);
 
 /* Returns 0 or a negative errno. */
-_must_check_ int output_write(const struct output *output, const struct blob *blob);
+_must_check_ int output_write(const struct output *output, const void *data, size_t len);
 
 #endif

@@ -33,6 +33,7 @@ struct recording {
 	const struct config *config;
 	const char *path;
 	struct output output;
+	struct output stats_output;
 	struct signals signals;
 	struct child child;
 	struct pipeline *pipeline;
@@ -59,9 +60,19 @@ static void recording_fini(struct recording *recording)
 		pipeline_free(recording->pipeline);
 	signals_fini(&recording->signals);
 	output_fini(&recording->output);
+	output_fini(&recording->stats_output);
 }
 
-static int recording_open_output(struct recording *recording)
+static int open_output(const char *path, struct output *ret)
+{
+	int err = output_open(path, ret);
+
+	if (err < 0)
+		log_error("cannot write %s: %s", path, strerror(-err));
+	return err;
+}
+
+static int recording_open_outputs(struct recording *recording)
 {
 	const struct config *config = recording->config;
 	int err;
@@ -73,9 +84,9 @@ static int recording_open_output(struct recording *recording)
 		log_error("a gzipped profile is nothing for a terminal: redirect standard output, or --format folded");
 		return -EINVAL;
 	}
-	err = output_open(recording->path, &recording->output);
-	if (err < 0)
-		log_error("cannot write %s: %s", recording->path, strerror(-err));
+	err = open_output(recording->path, &recording->output);
+	if (err == 0 && config->stats_file)
+		err = open_output(config->stats_file, &recording->stats_output);
 	return err;
 }
 
@@ -324,9 +335,25 @@ static int recording_write(const struct recording *recording, const char *commen
 		log_error("cannot encode the profile: %s", strerror(-err));
 		return err;
 	}
-	err = output_write(&recording->output, &blob);
+	err = output_write(&recording->output, blob.data, blob.len);
 	if (err < 0)
 		log_error("cannot write %s: %s", recording->path, strerror(-err));
+	return err;
+}
+
+static int recording_write_stats(const struct recording *recording, const struct pipeline_stats *stats)
+{
+	_cleanup_(strbuf_fini) struct strbuf json = { 0 };
+	int err;
+
+	if (!recording->config->stats_file)
+		return 0;
+	summary_append_json(&json, stats);
+	err = strbuf_error(&json);
+	if (err == 0)
+		err = output_write(&recording->stats_output, json.data, json.len);
+	if (err < 0)
+		log_error("cannot write %s: %s", recording->config->stats_file, strerror(-err));
 	return err;
 }
 
@@ -364,6 +391,8 @@ static int recording_finish(struct recording *recording)
 	pipeline_get_stats(recording->pipeline, &stats);
 	recording_describe(recording, &stats, elapsed_ns, &summary);
 	err = recording_write(recording, strbuf_text(&summary));
+	if (err == 0)
+		err = recording_write_stats(recording, &stats);
 	if (err < 0)
 		return err;
 
@@ -371,8 +400,8 @@ static int recording_finish(struct recording *recording)
 		child_describe_status(child->status, &status);
 		log_info("%s %s", recording->config->argv[0], strbuf_text(&status));
 	}
-	recording_warn(&stats);
 	log_info("%s", strbuf_text(&summary));
+	recording_warn(&stats);
 	if (recording->output.path)
 		log_info("wrote %s%s%s", recording->path,
 			 recording->config->format == CONFIG_FORMAT_PPROF ? "; open it with: go tool pprof -http=: " :
@@ -385,7 +414,7 @@ static int recording_prepare(struct recording *recording)
 {
 	const struct config *config = recording->config;
 	const struct sampling_mode mode = { .window_ns = COLLECT_NS, .only_targets = !config->all };
-	int err = recording_open_output(recording);
+	int err = recording_open_outputs(recording);
 
 	if (err == 0)
 		err = recording_open_pids(recording);
@@ -408,6 +437,7 @@ int command_record(const struct config *config)
 	_cleanup_(recording_fini) struct recording recording = {
 		.config = config,
 		.output = OUTPUT_NONE,
+		.stats_output = OUTPUT_NONE,
 		.signals = { .fd = -1 },
 		.child = CHILD_NONE,
 	};

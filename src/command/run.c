@@ -217,7 +217,7 @@ static int agent_start(struct agent *agent)
 	int err;
 
 	if (gethostname(agent->host, sizeof(agent->host)) < 0)
-		strcpy(agent->host, "localhost");
+		snprintf(agent->host, sizeof(agent->host), "localhost");
 	err = signals_init(&agent->signals);
 	if (err < 0) {
 		log_error("cannot start: %s", strerror(-err));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command/summary.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,10 +113,7 @@ void summary_append(struct strbuf *buf, const struct pipeline_stats *stats)
 	summary_append_number(buf, recorded - (stats->lost_user < recorded ? stats->lost_user : recorded));
 	strbuf_puts(buf, " samples, ");
 	summary_append_number(buf, summary_lost(stats));
-	if (summary_user_stacks(stats) == 0)
-		strbuf_puts(buf, " lost, no user stacks");
-	else
-		strbuf_printf(buf, " lost, %u.%u %% complete user stacks", permille / 10, permille % 10);
+	strbuf_printf(buf, " lost, %u.%u %% complete user stacks", permille / 10, permille % 10);
 }
 
 void summary_append_lost(struct strbuf *buf, const struct pipeline_stats *stats)
@@ -160,4 +158,30 @@ struct pipeline_stats summary_since(const struct pipeline_stats *now, const stru
 	since.bpf_ns -= before->bpf_ns;
 	since.bpf_runs -= before->bpf_runs;
 	return since;
+}
+
+void summary_append_json(struct strbuf *buf, const struct pipeline_stats *stats)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} others[] = {
+		{ "lost_user", stats->lost_user },
+		{ "throttled", stats->throttled },
+		{ "executables", stats->executables },
+		{ "executables_failed", stats->executables_failed },
+		{ "rows", stats->rows },
+		{ "row_memory", stats->row_memory },
+		{ "map_memory", stats->map_memory },
+		{ "bpf_ns", stats->bpf_ns },
+		{ "bpf_runs", stats->bpf_runs },
+	};
+
+	strbuf_puts(buf, "{\n");
+	for (size_t i = 0; i < PPROFD_COUNTER_CNT; i++)
+		strbuf_printf(buf, "\t\"%s\": %" PRIu64 ",\n", reasons[i].metric, stats->counters[i]);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		strbuf_printf(buf, "\t\"%s\": %" PRIu64 "%s\n", others[i].name, others[i].value,
+			      i + 1 < ARRAY_LEN(others) ? "," : "");
+	strbuf_puts(buf, "}\n");
 }

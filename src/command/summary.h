@@ -31,6 +31,9 @@ void summary_append_cut(struct strbuf *buf, const struct pipeline_stats *stats);
 /* 1234567 as "1,234,567". */
 void summary_append_number(struct strbuf *buf, uint64_t number);
 
+/* All of it as a JSON object of numbers, by the names of counters.def and of struct pipeline_stats. */
+void summary_append_json(struct strbuf *buf, const struct pipeline_stats *stats);
+
 /* What happened after `before`: every count that only grows, subtracted. */
 struct pipeline_stats summary_since(const struct pipeline_stats *now, const struct pipeline_stats *before);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -107,7 +108,7 @@ static int reader_refuse_option(const struct reader *reader, char **argv, int an
 	const struct knob *knob = reader_find_knob(reader, optopt);
 	char letter[] = { '-', (char)optopt, '\0' };
 
-	if (answer == ':') {
+	if (answer == ':' && knob) {
 		strbuf_printf(reader->message, "--%s needs a value: ", knob->flag);
 		knob_describe(knob, reader->message);
 		return strbuf_error(reader->message) ?: -EINVAL;
@@ -137,6 +138,7 @@ static int reader_read_flags(struct reader *reader, int argc, char **argv)
 		if (answer == '?' || answer == ':')
 			return reader_refuse_option(reader, argv, answer);
 		knob = reader_find_knob(reader, answer);
+		assert(knob);
 		err = reader_set(reader, knob, "--", knob->flag, optarg);
 		if (err < 0)
 			return err;
