@@ -14,9 +14,8 @@
  */
 extern void *bpf_rdonly_cast(const void *pointer, __u32 btf_id) __ksym __weak;
 
-#define kernel_cast(type, pointer)                                                                                     \
-	((type *)bpf_rdonly_cast((const void *)(pointer), bpf_core_type_id_kernel(type)))
-#define kernel_load(type, pointer, field)                                                                              \
+#define kernel_cast(type, pointer) ((type *)bpf_rdonly_cast((const void *)(pointer), bpf_core_type_id_kernel(type)))
+#define kernel_load(type, pointer, field) \
 	(can_cast ? kernel_cast(type, pointer)->field : BPF_CORE_READ((type *)(pointer), field))
 
 /* VMAs are in a maple tree: Linux d4af56c5c7c6 ("mm: start tracking VMAs with maple tree") (v6.1). */
@@ -63,7 +62,7 @@ static __always_inline __u64 compat_inode_ctime_ns(struct inode *inode)
 
 	if (bpf_core_field_exists(inode->i_ctime_sec))
 		return (__u64)kernel_load(struct inode, inode, i_ctime_sec) * 1000000000ULL +
-		       kernel_load(struct inode, inode, i_ctime_nsec);
+		       (kernel_load(struct inode, inode, i_ctime_nsec) & ~COMPAT_CTIME_QUERIED);
 	if (bpf_core_field_exists(private->__i_ctime))
 		return (__u64)BPF_CORE_READ(private, __i_ctime.tv_sec) * 1000000000ULL +
 		       (__u64)BPF_CORE_READ(private, __i_ctime.tv_nsec);
@@ -77,7 +76,8 @@ struct mm_struct___int {
 /*
  * A number that is another whenever the process's VMAs may have changed; odd while they change.
  * Linux eb449bd96954 ("mm: convert mm_lock_seq to a proper seqcount") (v6.13);
- * Linux 5e31275cc997 ("mm: add per-VMA lock and helper functions to control it") (v6.4). Before that there is none: odd.
+ * Linux 5e31275cc997 ("mm: add per-VMA lock and helper functions to control it") (v6.4). Before that there is none:
+ * odd.
  */
 static __always_inline __u32 compat_mm_sequence(struct mm_struct *mm)
 {

@@ -6,15 +6,15 @@
 #ifndef PPROFD_CONFIG_BPF_H
 #define PPROFD_CONFIG_BPF_H
 
-const volatile __u32 cpu_cnt = 1;               /* possible CPUs */
-const volatile __u32 buckets_per_cpu_mask = 0;  /* buckets of one CPU and epoch, minus one */
-const volatile __u32 stacks_sent_mask = 0;      /* elements of stacks_sent, minus one */
-const volatile __u32 processes_sent_mask = 0;   /* elements of processes_sent, minus one */
-const volatile __u32 ring_wake_bytes = 0;       /* fill of the ring buffer that wakes user space */
-const volatile __u8 only_targets = 0;           /* record only what is in `targets` */
+const volatile __u32 cpu_cnt = 1;              /* possible CPUs */
+const volatile __u32 buckets_per_cpu_mask = 0; /* buckets of one CPU and epoch, minus one */
+const volatile __u32 stacks_sent_mask = 0;     /* elements of stacks_sent, minus one */
+const volatile __u32 processes_sent_mask = 0;  /* elements of processes_sent, minus one */
+const volatile __u32 ring_wake_bytes = 0;      /* fill of the ring buffer that wakes user space */
+const volatile __u8 only_targets = 0;          /* record only what is in `targets` */
 
-const volatile __u8 can_cast = 0;               /* the kernel has bpf_rdonly_cast() */
-const volatile __u32 mapping_sets_mask = 0;     /* mapping sets of one CPU, minus one */
+const volatile __u8 can_cast = 0;           /* the kernel has bpf_rdonly_cast() */
+const volatile __u32 mapping_sets_mask = 0; /* mapping sets of one CPU, minus one */
 
 /* Grows whenever rows are withdrawn: what programs remember of row memory no longer holds. */
 volatile __u32 rows_generation = 1;

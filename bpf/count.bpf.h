@@ -106,7 +106,8 @@ static __always_inline int slot_matches(const struct pprofd_slot *slot, const st
  * Adds `sample` (a slot with the values of this one) to the counts of epoch `now`.
  * Returns the counter that says what became of it.
  */
-static __always_inline int count_sample(struct scratch *scratch, const struct pprofd_slot *sample, __u64 start_ns, __u32 now)
+static __always_inline int count_sample(struct scratch *scratch, const struct pprofd_slot *sample, __u64 start_ns,
+					__u32 now)
 {
 	struct pprofd_bucket *bucket = bucket_get(sample->stack, sample->process, now);
 	int lost;

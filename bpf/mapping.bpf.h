@@ -105,7 +105,8 @@ static __always_inline void executable_request(struct scratch *scratch, struct f
 	seen->tgid = bpf_get_current_pid_tgid() >> 32;
 	seen->name[0] = 0;
 	if (file)
-		bpf_probe_read_kernel_str(seen->name, sizeof(seen->name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+		bpf_probe_read_kernel_str(seen->name, sizeof(seen->name),
+					  BPF_CORE_READ(file, f_path.dentry, d_name.name));
 	if (notify_now(seen, sizeof(*seen)))
 		count(PPROFD_COUNTER_EXECUTABLE_RING);
 }

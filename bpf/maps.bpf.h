@@ -18,7 +18,7 @@ struct scratch {
 	__u32 executables_made;
 	__u32 reserved;
 	struct arch_pt_regs regs; /* of a task that was interrupted in the kernel */
-	__u64 maple[32]; /* a maple node, where it must be copied to be read */
+	__u64 maple[32];          /* a maple node, where it must be copied to be read */
 	struct pprofd_executable executable;
 	struct pprofd_process_record process;
 	struct pprofd_executable_record seen;

@@ -6,7 +6,8 @@
 /* A record that can wait until the window ends wakes nobody, unless the ring buffer fills up. */
 static __always_inline int notify_lazily(void *record, __u64 len)
 {
-	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u64 flags =
+		bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 
 	return bpf_ringbuf_output(&ring, record, len, flags);
 }

@@ -39,8 +39,8 @@ static __always_inline int sample_user_of_task(struct scratch *scratch, struct t
 }
 
 /* Both parts of the stack into the scratch. */
-static __always_inline void sample_stack(struct scratch *scratch, struct arch_perf_context *ctx, struct task_struct *task,
-					 __u64 process)
+static __always_inline void sample_stack(struct scratch *scratch, struct arch_perf_context *ctx,
+					 struct task_struct *task, __u64 process)
 {
 	int stop;
 

@@ -71,7 +71,8 @@ __attribute__((noinline)) int mapping_load(__u32 cpu, __u32 slot)
 		return -1;
 	address = scratch->walk.pc - scratch->walk.is_return;
 	mapping = &set->mappings[slot & (PPROFD_MAPPING_CACHE - 1)];
-	mapping->end = 0;
+	/* Both: with the start of what it was, an end of 0 would cover every address above. */
+	mapping->start = mapping->end = 0;
 	found = compat_has_maple() ? vma_find_maple(scratch, mm, address) : vma_find_rb(mm, address);
 	if (!found)
 		return -1;
@@ -103,7 +104,8 @@ static __always_inline struct mapping *mapping_find(const struct scratch *scratc
  * Chooses the set of mappings for the current process, and empties it unless it still holds.
  * self_exec_id tells the programs of one process apart, should they get the same sequence.
  */
-static __always_inline int mapping_set_choose(struct scratch *scratch, __u32 cpu, struct task_struct *task, __u64 process)
+static __always_inline int mapping_set_choose(struct scratch *scratch, __u32 cpu, struct task_struct *task,
+					      __u64 process)
 {
 	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
 	__u32 sequence = compat_mm_sequence(mm);
@@ -152,7 +154,8 @@ __attribute__((noinline)) int unwind_step(__u32 cpu)
 	if (!mapping) {
 		/* A leaf that is nowhere is still where the CPU was; a caller that is nowhere is a wrong guess. */
 		if (!walk->is_return)
-			unwind_push(scratch, (__u64)PPROFD_EXECUTABLE_UNKNOWN << PPROFD_OFF_BITS | (address & ((1ULL << 56) - 1)));
+			unwind_push(scratch, (__u64)PPROFD_EXECUTABLE_UNKNOWN << PPROFD_OFF_BITS |
+						     (address & ((1ULL << 56) - 1)));
 		return PPROFD_STOP_NO_MAPPING;
 	}
 	if (mapping->state == PPROFD_EXECUTABLE_READY && rule_find(mapping, address - mapping->bias, &rule))

@@ -21,25 +21,25 @@
 struct pipeline_options {
 	const char *event; /* "cpu-clock", or a hardware event's name: "cycles" */
 	uint32_t sample_hz;
-	uint64_t window_ns;         /* time between two collects: sizes the kernel side */
-	bool only_targets;          /* record only processes given to pipeline_add_target() and their children */
-	bool per_service;           /* one profile per executable's name; else one of everything */
+	uint64_t window_ns; /* time between two collects: sizes the kernel side */
+	bool only_targets;  /* record only processes given to pipeline_add_target() and their children */
+	bool per_service;   /* one profile per executable's name; else one of everything */
 	enum demangle_mode demangle;
-	uint64_t row_memory_max;    /* bytes of BPF row memory */
-	uint32_t ring_bytes;        /* 0: sized by the number of CPUs */
-	uint32_t buckets_per_cpu;   /* 0: sized by sample_hz and window_ns */
+	uint64_t row_memory_max;  /* bytes of BPF row memory */
+	uint32_t ring_bytes;      /* 0: sized by the number of CPUs */
+	uint32_t buckets_per_cpu; /* 0: sized by sample_hz and window_ns */
 };
 
 struct pipeline_stats {
 	uint64_t counters[PPROFD_COUNTER_CNT]; /* since the start */
-	uint64_t lost_user;        /* samples that user space could not place: no memory, or a record missing */
-	uint64_t throttled;        /* times the kernel throttled a sampling event */
-	uint64_t executables;      /* with a number */
+	uint64_t lost_user;          /* samples that user space could not place: no memory, or a record missing */
+	uint64_t throttled;          /* times the kernel throttled a sampling event */
+	uint64_t executables;        /* with a number */
 	uint64_t executables_failed; /* could not be opened or read */
-	uint64_t rows;             /* published */
-	uint64_t row_memory;       /* bytes of BPF maps for rows */
-	uint64_t map_memory;       /* bytes of all BPF maps */
-	uint64_t bpf_ns;           /* time in BPF programs; 0 unless kernel.bpf_stats_enabled */
+	uint64_t rows;               /* published */
+	uint64_t row_memory;         /* bytes of BPF maps for rows */
+	uint64_t map_memory;         /* bytes of all BPF maps */
+	uint64_t bpf_ns;             /* time in BPF programs; 0 unless kernel.bpf_stats_enabled */
 	uint64_t bpf_runs;
 };
 

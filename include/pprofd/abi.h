@@ -48,10 +48,7 @@ _Static_assert(PPROFD_COUNTER_CNT <= 32, "counters fit their line");
 _Static_assert(sizeof(struct pprofd_counters) == 256, "size of pprofd_counters");
 
 /* Where a sample comes from: which profile it belongs to. */
-enum pprofd_source {
-	PPROFD_SOURCE_CPU = 0,
-	PPROFD_SOURCE_CNT
-};
+enum pprofd_source { PPROFD_SOURCE_CPU = 0, PPROFD_SOURCE_CNT };
 
 /* How a user stack ended. */
 enum pprofd_stop {
@@ -95,7 +92,7 @@ struct pprofd_executable {
 	__u32 rules;      /* row memory reference: struct pprofd_rule[] */
 	__u32 first_page;
 	__u32 page_cnt;
-	__u32 last_hit_epoch;     /* written by the kernel side */
+	__u32 last_hit_epoch;    /* written by the kernel side */
 	__u32 last_request_tick; /* written by the kernel side: ns since boot >> 27 */
 };
 _Static_assert(sizeof(struct pprofd_executable) == 32, "size of pprofd_executable");
@@ -111,14 +108,14 @@ _Static_assert(sizeof(struct pprofd_executable) == 32, "size of pprofd_executabl
 
 /* How the canonical frame address (CFA; DWARF 5, 6.4) is found. */
 enum pprofd_cfa {
-	PPROFD_CFA_END = 0,      /* no caller: the outermost frame */
-	PPROFD_CFA_REG,          /* regs[base] + off */
-	PPROFD_CFA_DEREF,        /* *(regs[base] + off) + add */
-	PPROFD_CFA_DEREF_INDEX,  /* *(regs[base] + regs[index] * 8 + off) + add */
-	PPROFD_CFA_PLT,          /* regs[base] + off + ((pc & 15) >= add ? 8 : 0) */
-	PPROFD_CFA_FP,           /* frame pointer chain, for code without unwind information */
-	PPROFD_CFA_SIGNAL,       /* the kernel's signal frame */
-	PPROFD_CFA_UNSUPPORTED,  /* anything else */
+	PPROFD_CFA_END = 0,     /* no caller: the outermost frame */
+	PPROFD_CFA_REG,         /* regs[base] + off */
+	PPROFD_CFA_DEREF,       /* *(regs[base] + off) + add */
+	PPROFD_CFA_DEREF_INDEX, /* *(regs[base] + regs[index] * 8 + off) + add */
+	PPROFD_CFA_PLT,         /* regs[base] + off + ((pc & 15) >= add ? 8 : 0) */
+	PPROFD_CFA_FP,          /* frame pointer chain, for code without unwind information */
+	PPROFD_CFA_SIGNAL,      /* the kernel's signal frame */
+	PPROFD_CFA_UNSUPPORTED, /* anything else */
 	PPROFD_CFA_CNT
 };
 
@@ -136,10 +133,10 @@ enum pprofd_cfa {
 #define PPROFD_SAVED_LOST 255
 
 struct pprofd_rule {
-	__u8 cfa;  /* enum pprofd_cfa */
-	__u8 base; /* DWARF register number */
+	__u8 cfa;   /* enum pprofd_cfa */
+	__u8 base;  /* DWARF register number */
 	__u8 index; /* DEREF_INDEX: DWARF register number; REG, DEREF: which saved[] are below the frame pointer */
-	__u8 ra; /* return address at cfa - 8 * ra; 0 on arm64: still in x30 */
+	__u8 ra;    /* return address at cfa - 8 * ra; 0 on arm64: still in x30 */
 	__s32 off;
 	__s16 add;
 	__u8 saved[PPROFD_SAVED_CNT];
@@ -188,7 +185,7 @@ struct pprofd_stack_record {
 	__u64 stack; /* hash */
 	__u16 kernel_cnt;
 	__u16 user_cnt;
-	__u32 stop; /* enum pprofd_stop */
+	__u32 stop;     /* enum pprofd_stop */
 	__u64 frames[]; /* kernel_cnt + user_cnt */
 };
 _Static_assert(sizeof(struct pprofd_stack_record) == 24, "size of pprofd_stack_record");
@@ -202,10 +199,10 @@ _Static_assert(sizeof(struct pprofd_count_record) == 40, "size of pprofd_count_r
 struct pprofd_process_record {
 	struct pprofd_record head;
 	__u64 process;
-	__u64 start_ns; /* since boot */
-	__u64 cgroup_id; /* of the v2 hierarchy; 0 without one */
-	__u32 tgid;      /* in the initial PID namespace */
-	__u32 executable; /* number of the main binary; 0 for kernel threads */
+	__u64 start_ns;             /* since boot */
+	__u64 cgroup_id;            /* of the v2 hierarchy; 0 without one */
+	__u32 tgid;                 /* in the initial PID namespace */
+	__u32 executable;           /* number of the main binary; 0 for kernel threads */
 	char comm[PPROFD_COMM_MAX]; /* of the thread group's leader */
 };
 _Static_assert(sizeof(struct pprofd_process_record) == 56, "size of pprofd_process_record");

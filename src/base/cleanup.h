@@ -17,26 +17,26 @@
 #define _must_check_ __attribute__((warn_unused_result))
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
 
-#define take_ptr(ptr)                                                                              \
-	({                                                                                         \
-		__typeof__(ptr) taken_ = (ptr);                                                    \
-		(ptr) = NULL;                                                                      \
-		taken_;                                                                            \
+#define take_ptr(ptr)                           \
+	({                                      \
+		__typeof__(ptr) taken_ = (ptr); \
+		(ptr) = NULL;                   \
+		taken_;                         \
 	})
 
-#define take_fd(fd)                                                                                \
-	({                                                                                         \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
+#define take_fd(fd)                \
+	({                         \
+		int taken_ = (fd); \
+		(fd) = -1;         \
+		taken_;            \
 	})
 
-#define DEFINE_CLEANUP(type, fn)                                                                   \
-	static inline void fn##p(type **ptr)                                                       \
-	{                                                                                          \
-		if (*ptr)                                                                          \
-			fn(*ptr);                                                                  \
-	}                                                                                          \
+#define DEFINE_CLEANUP(type, fn)             \
+	static inline void fn##p(type **ptr) \
+	{                                    \
+		if (*ptr)                    \
+			fn(*ptr);            \
+	}                                    \
 	struct cleanup_semicolon_
 
 static inline void freep(void *ptr)

@@ -136,7 +136,8 @@ static int kallsyms_add_line(struct kallsyms_reader *reader, const char *line)
 	type = name[1];
 	name += 3;
 	len = strcspn(name, " \t\n");
-	/* Padding before functions: never run (Linux 9f2899fe36a6 ("objtool: Add option to generate prefix symbols") (v6.2)). */
+	/* Padding before functions: never run (Linux 9f2899fe36a6 ("objtool: Add option to generate prefix symbols")
+	 * (v6.2)). */
 	if (len == 0 || strncmp(name, "__pfx_", 6) == 0)
 		return 0;
 	if (reader->cnt >= KALLSYMS_MAX)

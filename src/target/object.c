@@ -283,7 +283,8 @@ static int object_find_section(const struct object *object, const char *name, bo
 	return -ENODATA;
 }
 
-/* The size that a GNU-compressed section says it will have; 0 when it is not compressed. DWARF's gABI form knows better. */
+/* The size that a GNU-compressed section says it will have; 0 when it is not compressed. DWARF's gABI form knows
+ * better. */
 static uint64_t object_read_gnu_size(Elf_Scn *section)
 {
 	Elf_Data *data = elf_rawdata(section, NULL);

@@ -31,8 +31,8 @@ DEFINE_CLEANUP(struct publisher, publisher_free);
  * does not know yet (the vDSO) is added. Returns 0, -ENOSPC when row memory is full of executables that are hit,
  * -E2BIG when a page or the rules exceed a chunk, -ENOMEM, or the errno of the map.
  */
-_must_check_ int publisher_publish(struct publisher *publisher, const struct pprofd_executable_key *key, uint32_t number,
-				   const struct unwind_table *table);
+_must_check_ int publisher_publish(struct publisher *publisher, const struct pprofd_executable_key *key,
+				   uint32_t number, const struct unwind_table *table);
 
 /* Tells the kernel side that there are no rows to come: frame pointers it is. */
 _must_check_ int publisher_publish_none(struct publisher *publisher, const struct pprofd_executable_key *key,
