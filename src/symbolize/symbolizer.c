@@ -2,25 +2,21 @@
 #include "symbolize/symbolizer.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/hashmap.h"
-#include "base/strbuf.h"
 #include "symbolize/cache.h"
-#include "symbolize/debugfile.h"
-#include "symbolize/debuginfo.h"
-#include "symbolize/demangle.h"
 #include "symbolize/kallsyms.h"
-#include "symbolize/plt.h"
-#include "symbolize/symtab.h"
+#include "symbolize/lookup.h"
 
 /* Windows between two readings of kallsyms that did not help: doubled up to this. */
 #define SYMBOLIZER_KALLSYMS_WAIT_MAX 256
-
-/* Name of an inlined function for which debug info has none. */
-#define SYMBOLIZER_NAMELESS "[inlined]"
+/* Windows for which time for debug info is saved up; so much there is at the start. */
+#define SYMBOLIZER_SAVED_WINDOWS 256
 
 struct symbolizer {
 	enum demangle_mode demangle;
@@ -29,6 +25,10 @@ struct symbolizer {
 	struct cache cache;
 	uint64_t window; /* number of the window */
 
+	uint64_t debuginfo_window_ns;
+	int64_t debuginfo_left_ns; /* below zero: spent in advance */
+	bool is_heap_used;         /* debug info was read in this window */
+
 	struct kallsyms *kallsyms; /* NULL until it was read */
 	int kallsyms_error;        /* of the latest reading */
 	uint64_t kallsyms_reading; /* number of the latest reading; part of the cache's keys */
@@ -36,35 +36,26 @@ struct symbolizer {
 	uint64_t kallsyms_wait;    /* windows */
 };
 
-/* One call of symbolizer_resolve(): the addresses that the cache does not know. */
+/* An address that the cache does not know. */
 struct symbolizer_miss {
 	uint64_t elfva;
 	size_t i; /* offs[i] */
 };
 
-/* A name and its readable form; NULL when that is the same. */
-struct symbolizer_readable {
-	const char *system_name;
-	const char *name;
-};
-
+/* One call of symbolizer_resolve(). */
 struct symbolizer_call {
 	struct symbolizer *symbolizer;
 	const struct object *object;
-	struct object *debugfile;       /* the separate one; NULL without */
+	uint64_t file; /* of the cache's keys */
+	const uint64_t *offs;
+	size_t off_cnt;
 	struct symbolizer_miss *misses; /* ascending by elfva */
 	size_t miss_cnt;
-	uint64_t *elfvas;            /* of the misses */
-	struct unit_answer *answers; /* to the misses, from debug info */
-	const char **names;          /* of the misses, from symbol tables; NULL unknown */
-	struct hashmap readable;     /* hash of a system name -> struct symbolizer_readable * */
 	struct arena *arena;
 };
 
 static void symbolizer_call_fini(struct symbolizer_call *call)
 {
-	hashmap_fini(&call->readable);
-	object_free(call->debugfile);
 	arena_free(call->arena);
 }
 
@@ -104,6 +95,8 @@ int symbolizer_new(const struct symbolizer_options *options, struct symbolizer *
 	if (!symbolizer)
 		return -ENOMEM;
 	symbolizer->demangle = options->demangle;
+	symbolizer->debuginfo_window_ns = options->debuginfo_window_ns;
+	symbolizer->debuginfo_left_ns = (int64_t)options->debuginfo_window_ns * SYMBOLIZER_SAVED_WINDOWS;
 	symbolizer->kallsyms_wait = 1;
 	symbolizer->kallsyms_path = strdup(options->kallsyms_path ? options->kallsyms_path : "/proc/kallsyms");
 	if (!symbolizer->kallsyms_path)
@@ -164,27 +157,47 @@ static int symbolizer_compare_misses(const void *left, const void *right)
 	return (a->elfva > b->elfva) - (a->elfva < b->elfva);
 }
 
-/* Answers from the cache what it knows; the rest are the call's misses. */
-static int symbolizer_ask_cache(struct symbolizer_call *call, uint64_t file, const uint64_t *offs, size_t off_cnt,
-				struct symbol *ret)
+static bool symbolizer_has_time(const struct symbolizer *symbolizer)
 {
-	for (size_t i = 0; i < off_cnt; i++) {
+	return symbolizer->debuginfo_window_ns == 0 || symbolizer->debuginfo_left_ns > 0;
+}
+
+/* Where an answer is kept that debug info had no part in, though there is some. */
+static struct cache_key symbolizer_key(const struct symbolizer_call *call, size_t i, bool is_final)
+{
+	return (struct cache_key){ is_final ? call->file : ~call->file, call->offs[i] };
+}
+
+static int symbolizer_find(struct symbolizer_call *call, size_t i, struct symbol *ret)
+{
+	struct cache *cache = &call->symbolizer->cache;
+	int err = cache_find(cache, symbolizer_key(call, i, true), ret);
+
+	if (err == -ENODATA && !symbolizer_has_time(call->symbolizer))
+		err = cache_find(cache, symbolizer_key(call, i, false), ret);
+	return err;
+}
+
+/* Answers what the cache knows; the rest are the call's misses. */
+static int symbolizer_ask_cache(struct symbolizer_call *call, struct symbol *ret)
+{
+	for (size_t i = 0; i < call->off_cnt; i++) {
 		struct symbolizer_miss *miss;
-		int err = cache_find(&call->symbolizer->cache, (struct cache_key){ file, offs[i] }, &ret[i]);
+		int err = symbolizer_find(call, i, &ret[i]);
 
 		if (err == 0)
 			continue;
 		if (err != -ENODATA)
 			return err;
 		if (!call->misses) {
-			call->misses = arena_calloc(call->arena, off_cnt, sizeof(*call->misses));
+			call->misses = arena_calloc(call->arena, call->off_cnt, sizeof(*call->misses));
 			if (!call->misses)
 				return -ENOMEM;
 		}
 		ret[i] = (struct symbol){ 0 };
 		miss = &call->misses[call->miss_cnt];
 		miss->i = i;
-		if (object_off_to_elfva(call->object, offs[i], &miss->elfva) == 0)
+		if (object_off_to_elfva(call->object, call->offs[i], &miss->elfva) == 0)
 			call->miss_cnt++;
 	}
 	if (call->miss_cnt > 0)
@@ -192,178 +205,67 @@ static int symbolizer_ask_cache(struct symbolizer_call *call, uint64_t file, con
 	return 0;
 }
 
-/* The name as people read it, made once per call; `system_name` itself when it is not mangled. */
-static int symbolizer_read_name(struct symbolizer_call *call, const char *system_name, const char **ret)
+/* Looks up the misses; what debug info takes is charged. */
+static int symbolizer_look_up(struct symbolizer_call *call, struct symbol *symbols, bool *ret_is_final)
 {
-	_cleanup_(strbuf_fini) struct strbuf text = { 0 };
-	uint64_t hash = hashmap_hash_bytes(system_name, strlen(system_name));
-	const uint64_t *value = hashmap_find(&call->readable, hash);
-	struct symbolizer_readable *readable = value ? (struct symbolizer_readable *)(uintptr_t)*value : NULL;
-
-	if (!readable || strcmp(readable->system_name, system_name) != 0) {
-		demangle(system_name, call->symbolizer->demangle, &text);
-		if (strbuf_error(&text))
-			return strbuf_error(&text);
-		/* A name that debug info spells out, as it was never linked. */
-		if (call->symbolizer->demangle == DEMANGLE_SIMPLIFIED && strstr(system_name, "::"))
-			demangle_simplify(text.data);
-		readable = arena_alloc(call->arena, sizeof(*readable));
-		if (!readable)
-			return -ENOMEM;
-		readable->system_name = system_name;
-		readable->name = NULL;
-		if (strcmp(strbuf_text(&text), system_name) != 0) {
-			readable->name = arena_strndup(call->arena, text.data, strlen(text.data));
-			if (!readable->name)
-				return -ENOMEM;
-		}
-		if (hashmap_put(&call->readable, hash, (uintptr_t)readable) < 0)
-			return -ENOMEM;
-	}
-	*ret = readable->name ? readable->name : system_name;
-	return 0;
-}
-
-/* Debug info of the file itself, or of its separate debug file, which is opened. */
-static int symbolizer_ask_debuginfo(struct symbolizer_call *call)
-{
-	const char *const *roots = (const char *const *)call->symbolizer->debug_roots;
-	const struct object *object = call->object;
-	bool is_trusted = false;
-
-	if (!debuginfo_is_usable(object, false)) {
-		int err = debugfile_open(object, roots, &call->debugfile);
-
-		if (err == -ENODATA)
-			return 0;
-		if (err < 0)
-			return err;
-		object = call->debugfile;
-		is_trusted = true;
-		if (!debuginfo_is_usable(object, true))
-			return 0;
-	}
-	return debuginfo_resolve(object, is_trusted, roots, call->elfvas, call->miss_cnt, call->arena, call->answers);
-}
-
-static int symbolizer_ask_symtabs(struct symbolizer_call *call)
-{
-	const struct {
-		const struct object *object;
-		uint32_t table_type;
-	} tables[] = {
-		{ call->object, SHT_SYMTAB },
-		{ call->debugfile, SHT_SYMTAB },
-		{ call->object, SHT_DYNSYM },
+	struct symbolizer *symbolizer = call->symbolizer;
+	const struct lookup_options options = {
+		.demangle = symbolizer->demangle,
+		.debug_roots = (const char *const *)symbolizer->debug_roots,
+		.without_debuginfo = !symbolizer_has_time(symbolizer),
 	};
-
-	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-		int err;
-
-		if (!tables[i].object)
-			continue;
-		err = symtab_resolve(tables[i].object, tables[i].table_type, call->elfvas, call->miss_cnt, call->arena,
-				     call->names);
-		if (err < 0)
-			return err;
-	}
-	return plt_resolve(call->object, call->elfvas, call->miss_cnt, call->arena, call->names);
-}
-
-static int symbolizer_prepare_misses(struct symbolizer_call *call)
-{
-	call->elfvas = arena_calloc(call->arena, call->miss_cnt, sizeof(*call->elfvas));
-	call->answers = arena_calloc(call->arena, call->miss_cnt, sizeof(*call->answers));
-	call->names = arena_calloc(call->arena, call->miss_cnt, sizeof(*call->names));
-	if (!call->elfvas || !call->answers || !call->names)
-		return -ENOMEM;
-	for (size_t k = 0; k < call->miss_cnt; k++)
-		call->elfvas[k] = call->misses[k].elfva;
-	return 0;
-}
-
-/*
- * Gives a line both its names. What the source calls it stays where the linker's name is not a
- * mangled one: glibc's read() is linked as __GI___libc_read.
- */
-static int symbolizer_name_line(struct symbolizer_call *call, struct symbol_line *line)
-{
-	const char *readable = NULL;
+	uint64_t *elfvas = arena_calloc(call->arena, call->miss_cnt, sizeof(*elfvas));
+	uint64_t start_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 	int err;
 
-	if (!line->system_name)
-		line->system_name = line->name;
-	err = symbolizer_read_name(call, line->system_name, &readable);
-	if (err < 0)
-		return err;
-	if (!line->name || readable != line->system_name)
-		line->name = readable;
-	return 0;
-}
-
-/* Puts the answer to miss k into the cache. */
-static int symbolizer_keep(struct symbolizer_call *call, size_t k, struct cache_key key, struct symbol *ret)
-{
-	struct symbol_line line = { .file = "" };
-	struct unit_answer *answer = &call->answers[k];
-
-	if (answer->line_cnt == 0)
-		*answer = (struct unit_answer){ &line, 1 };
-	/* Assembler code has lines but no functions; the symbol table names it. */
-	if (!answer->lines[answer->line_cnt - 1].name)
-		answer->lines[answer->line_cnt - 1].system_name = call->names[k];
-	for (size_t i = 0; i < answer->line_cnt; i++) {
-		struct symbol_line *named = &answer->lines[i];
-		int err;
-
-		if (!named->name && !named->system_name) {
-			if (i + 1 == answer->line_cnt)
-				return cache_put(&call->symbolizer->cache, key, NULL, 0, ret);
-			named->name = SYMBOLIZER_NAMELESS;
-		}
-		err = symbolizer_name_line(call, named);
-		if (err < 0)
-			return err;
+	if (!elfvas)
+		return -ENOMEM;
+	for (size_t k = 0; k < call->miss_cnt; k++)
+		elfvas[k] = call->misses[k].elfva;
+	err = lookup_resolve(&options, call->object, elfvas, call->miss_cnt, call->arena, symbols, ret_is_final);
+	if (!options.without_debuginfo) {
+		symbolizer->debuginfo_left_ns -= (int64_t)(clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - start_ns);
+		symbolizer->is_heap_used = true;
 	}
-	return cache_put(&call->symbolizer->cache, key, answer->lines, answer->line_cnt, ret);
+	return err;
 }
 
-static int symbolizer_resolve_misses(struct symbolizer_call *call, uint64_t file, const uint64_t *offs,
-				     struct symbol *ret)
+static int symbolizer_resolve_misses(struct symbolizer_call *call, struct symbol *ret)
 {
-	int err = symbolizer_prepare_misses(call);
+	struct symbol *symbols = arena_calloc(call->arena, call->miss_cnt, sizeof(*symbols));
+	bool is_final;
+	int err;
 
-	if (err < 0)
-		return err;
-	err = symbolizer_ask_debuginfo(call);
-	if (err < 0)
-		return err;
-	err = symbolizer_ask_symtabs(call);
-	if (err < 0)
-		return err;
-	for (size_t k = 0; k < call->miss_cnt; k++) {
+	if (!symbols)
+		return -ENOMEM;
+	err = symbolizer_look_up(call, symbols, &is_final);
+	for (size_t k = 0; k < call->miss_cnt && err == 0; k++) {
 		size_t i = call->misses[k].i;
 
-		err = symbolizer_keep(call, k, (struct cache_key){ file, offs[i] }, &ret[i]);
-		if (err < 0)
-			return err;
+		err = cache_put(&call->symbolizer->cache, symbolizer_key(call, i, is_final), symbols[k].lines,
+				symbols[k].line_cnt, &ret[i]);
 	}
-	return 0;
+	return err;
 }
 
 int symbolizer_resolve(struct symbolizer *symbolizer, const struct object *object, const uint64_t *offs, size_t off_cnt,
 		       struct symbol *ret)
 {
-	_cleanup_(symbolizer_call_fini) struct symbolizer_call call = { .symbolizer = symbolizer, .object = object };
-	uint64_t file = symbolizer_identify(object);
+	_cleanup_(symbolizer_call_fini) struct symbolizer_call call = {
+		.symbolizer = symbolizer,
+		.object = object,
+		.file = symbolizer_identify(object),
+		.offs = offs,
+		.off_cnt = off_cnt,
+	};
 	int err = arena_new(&call.arena);
 
 	if (err < 0)
 		return err;
-	err = symbolizer_ask_cache(&call, file, offs, off_cnt, ret);
+	err = symbolizer_ask_cache(&call, ret);
 	if (err < 0 || call.miss_cnt == 0)
 		return err;
-	return symbolizer_resolve_misses(&call, file, offs, ret);
+	return symbolizer_resolve_misses(&call, ret);
 }
 
 /* ---- the kernel ---- */
@@ -384,13 +286,14 @@ static bool symbolizer_read_kallsyms(struct symbolizer *symbolizer)
 		return false;
 	kallsyms_free(symbolizer->kallsyms);
 	symbolizer->kallsyms = kallsyms;
+	symbolizer->is_heap_used = true;
 	return true;
 }
 
 static struct cache_key symbolizer_kernel_key(const struct symbolizer *symbolizer, uint64_t address)
 {
 	/* A module that was loaded in another's place makes another kernel. */
-	return (struct cache_key){ ~symbolizer->kallsyms_reading, address };
+	return (struct cache_key){ symbolizer->kallsyms_reading, address };
 }
 
 int symbolizer_resolve_kernel(struct symbolizer *symbolizer, uint64_t address, struct symbol *ret)
@@ -419,6 +322,15 @@ int symbolizer_resolve_kernel(struct symbolizer *symbolizer, uint64_t address, s
 
 void symbolizer_end_window(struct symbolizer *symbolizer)
 {
+	int64_t full_ns = (int64_t)symbolizer->debuginfo_window_ns * SYMBOLIZER_SAVED_WINDOWS;
+
 	cache_turn(&symbolizer->cache);
 	symbolizer->window++;
+	symbolizer->debuginfo_left_ns += (int64_t)symbolizer->debuginfo_window_ns;
+	if (symbolizer->debuginfo_left_ns > full_ns)
+		symbolizer->debuginfo_left_ns = full_ns;
+	/* What debug info took goes back to the system, not only to malloc(). */
+	if (symbolizer->is_heap_used)
+		malloc_trim(0);
+	symbolizer->is_heap_used = false;
 }

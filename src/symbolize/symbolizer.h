@@ -46,6 +46,12 @@ struct symbolizer_options {
 	const char *const *debug_roots; /* NULL-terminated; "/usr/lib/debug" */
 	const char *kallsyms_path;      /* "/proc/kallsyms" */
 	size_t cache_max;               /* bytes of answers that are kept */
+	/*
+	 * CPU time for reading debug info that each window adds to what is left; 0 for no limit. It starts with
+	 * 256 windows' worth. When it is used up, new addresses are named by symbol tables, without
+	 * inlined functions and lines, until a later window makes up for it.
+	 */
+	uint64_t debuginfo_window_ns;
 };
 
 struct symbolizer;

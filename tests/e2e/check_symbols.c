@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_symbols FILE [full|simplified|off] < ADDRESSES: what the symbolizer says of addresses of FILE, for comparison with
+ * check_symbols FILE [full|simplified|off [DEBUG_ROOT]] < ADDRESSES: what the symbolizer says of addresses of FILE, for comparison with
  * what other tools say. An ELF address in hexadecimal a line in; out, in ascending order, "0xADDRESS", then
  * a line "name<TAB>system name<TAB>file<TAB>line<TAB>start line" for each function, the innermost first.
  */
@@ -66,9 +66,9 @@ static int print_symbols(const struct object *object, const struct offs *offs, c
 	return 0;
 }
 
-static int run(const char *path, enum demangle_mode mode)
+static int run(const char *path, enum demangle_mode mode, const char *debug_root)
 {
-	static const char *const roots[] = { "/usr/lib/debug", NULL };
+	const char *const roots[] = { debug_root, NULL };
 	const struct symbolizer_options options = { .demangle = mode, .debug_roots = roots, .cache_max = 64 << 20 };
 	_cleanup_(symbolizer_freep) struct symbolizer *symbolizer = NULL;
 	_cleanup_(object_freep) struct object *object = NULL;
@@ -102,10 +102,10 @@ int main(int argc, char **argv)
 	while (argc > 2 && mode < ARRAY_LEN(modes) && strcmp(argv[2], modes[mode]) != 0)
 		mode++;
 	if (argc < 2 || mode == ARRAY_LEN(modes)) {
-		fprintf(stderr, "usage: %s FILE [full|simplified|off] < ADDRESSES\n", argv[0]);
+		fprintf(stderr, "usage: %s FILE [full|simplified|off [DEBUG_ROOT]] < ADDRESSES\n", argv[0]);
 		return 2;
 	}
-	err = run(argv[1], (enum demangle_mode)mode);
+	err = run(argv[1], (enum demangle_mode)mode, argc > 3 ? argv[3] : "/usr/lib/debug");
 	if (err < 0)
 		fprintf(stderr, "%s: %s\n", argv[1], strerror(-err));
 	return err < 0;
