@@ -32,8 +32,8 @@ struct pipeline {
 	struct publisher *publisher;
 	struct executables executables;
 	struct symbolizer *symbolizer;
-	struct hashmap
-		settled; /* executable number -> epoch in which its rows were settled, or refused for lack of room */
+	/* Executable number -> epoch in which its rows were settled, or refused for lack of room. */
+	struct hashmap settled;
 	int epoll_fd;
 	uint64_t executables_failed;
 	uint64_t lost_cnt; /* samples of windows that could not be named */
