@@ -102,31 +102,46 @@ int maps_next_executable(const struct maps *maps, const struct pprofd_executable
 	return bpf_map_get_next_key(maps->executables_fd, previous, ret) < 0 ? -errno : 0;
 }
 
+#define CHUNK_BYTES (PPROFD_CHUNK_WORDS * sizeof(uint32_t))
+
 int maps_add_chunk(struct maps *maps, uint32_t *ret)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
 	uint32_t number = (uint32_t)maps->chunk_cnt;
 	_cleanup_(closep) int fd = -1;
-	void *memory;
 
 	if (maps->chunk_cnt == PPROFD_CHUNKS_MAX)
 		return -ENOSPC;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_chunk", sizeof(uint32_t), PPROFD_CHUNK_WORDS * sizeof(uint32_t), 1,
-			    &options);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_chunk", sizeof(uint32_t), CHUNK_BYTES, 1, &options);
 	if (fd < 0)
 		return -errno;
-	memory = mmap(NULL, PPROFD_CHUNK_WORDS * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
+	if (bpf_map_update_elem(maps->row_chunks_fd, &number, &fd, BPF_ANY) < 0)
 		return -errno;
-	if (bpf_map_update_elem(maps->row_chunks_fd, &number, &fd, BPF_ANY) < 0) {
-		int err = -errno;
-
-		munmap(memory, PPROFD_CHUNK_WORDS * sizeof(uint32_t));
-		return err;
-	}
-	maps->chunks[maps->chunk_cnt++] = memory;
+	maps->chunk_fds[maps->chunk_cnt++] = take_fd(fd);
 	*ret = number;
 	return 0;
+}
+
+int maps_open_chunk(struct maps *maps, uint32_t number, uint32_t **ret)
+{
+	if (!maps->chunks[number]) {
+		void *memory = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, maps->chunk_fds[number], 0);
+
+		if (memory == MAP_FAILED)
+			return -errno;
+		maps->chunks[number] = memory;
+	}
+	*ret = maps->chunks[number];
+	return 0;
+}
+
+void maps_close_chunks(struct maps *maps)
+{
+	for (size_t i = 0; i < maps->chunk_cnt; i++) {
+		if (maps->chunks[i])
+			munmap(maps->chunks[i], CHUNK_BYTES);
+		maps->chunks[i] = NULL;
+	}
 }
 
 int maps_add_target(const struct maps *maps, uint32_t tgid)

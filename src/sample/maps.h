@@ -2,8 +2,8 @@
 /*
  * The typed door to the kernel side's maps, for unwind/ and drain/. Owned by the sampler.
  *
- * 1. Counters, counts and row memory are the kernel's own memory, mapped: reading them costs no
- *    system call.
+ * 1. Counters, counts and row memory are the kernel's own memory, mapped: reading and writing them
+ *    costs no system call. Row memory is mapped only while it is written, lest it count twice.
  * 2. Counts of an epoch may be read and zeroed only after maps_end_epoch() has ended it.
  *
  * The event loop's thread only.
@@ -23,15 +23,16 @@ struct maps {
 	int executables_fd;
 	int row_chunks_fd;
 	int targets_fd;
-	int fence_fd;           /* a map of maps of one element: see maps_wait() */
+	int fence_fd; /* a map of maps of one element: see maps_wait() */
 	int fence_inner_fd;
 	uint32_t cpu_cnt;
-	uint32_t bucket_cnt;    /* of one CPU and epoch */
+	uint32_t bucket_cnt; /* of one CPU and epoch */
 	volatile uint32_t *epoch;
 	volatile uint32_t *rows_generation;
 	const volatile struct pprofd_counters *counters; /* cpu_cnt of them */
 	struct pprofd_bucket *buckets;                   /* 2 * cpu_cnt * bucket_cnt */
-	uint32_t *chunks[PPROFD_CHUNKS_MAX];             /* row memory; NULL where there is none yet */
+	int chunk_fds[PPROFD_CHUNKS_MAX];
+	uint32_t *chunks[PPROFD_CHUNKS_MAX]; /* row memory while it is mapped, else NULL */
 	size_t chunk_cnt;
 	struct ring_buffer *ring;
 	size_t fixed_bytes; /* of all maps but row memory */
@@ -87,6 +88,10 @@ _must_check_ int maps_next_executable(const struct maps *maps, const struct ppro
 
 /* Adds a chunk of row memory. Returns 0 with its number, -ENOSPC when there are PPROFD_CHUNKS_MAX, or an errno. */
 _must_check_ int maps_add_chunk(struct maps *maps, uint32_t *ret);
+
+/* The words of chunk `number`; borrowed until maps_close_chunks(). Returns 0 or the errno of mapping it. */
+_must_check_ int maps_open_chunk(struct maps *maps, uint32_t number, uint32_t **ret);
+void maps_close_chunks(struct maps *maps);
 
 _must_check_ int maps_add_target(const struct maps *maps, uint32_t tgid);
 

@@ -198,8 +198,7 @@ static int sampler_open_maps(struct sampler *sampler)
 	maps->ring = ring_buffer__new(bpf_map__fd(skel->maps.ring), sampler_on_record, maps, NULL);
 	if (!maps->ring)
 		return -errno;
-	bpf_object__for_each_map(map, skel->obj)
-		maps->fixed_bytes += map_bytes(map);
+	bpf_object__for_each_map(map, skel->obj) maps->fixed_bytes += map_bytes(map);
 	return sampler_make_fence(maps);
 }
 
@@ -285,8 +284,9 @@ void sampler_free(struct sampler *sampler)
 	closep(&sampler->hotplug_fd);
 	closep(&sampler->maps.fence_fd);
 	closep(&sampler->maps.fence_inner_fd);
+	maps_close_chunks(&sampler->maps);
 	for (size_t i = 0; i < sampler->maps.chunk_cnt; i++)
-		munmap(sampler->maps.chunks[i], PPROFD_CHUNK_WORDS * sizeof(uint32_t));
+		close(sampler->maps.chunk_fds[i]);
 	pprofd_bpf__destroy(sampler->skel);
 	free(sampler->events);
 	free(sampler->online);

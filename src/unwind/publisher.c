@@ -115,10 +115,11 @@ static struct published *publisher_find_stale(const struct publisher *publisher)
 	return stale;
 }
 
-/* A block of row memory for `published`, at the expense of others when need be. */
-static int publisher_alloc(struct publisher *publisher, struct published *published, size_t word_cnt,
-			   struct row_extent *ret)
+/* A block of row memory for `published`, at the expense of others when need be: its reference and its words. */
+static int publisher_alloc(struct publisher *publisher, struct published *published, size_t word_cnt, uint32_t *ret_ref,
+			   uint32_t **ret_words)
 {
+	struct row_extent extent;
 	int err = vec_reserve(&published->extents, &published->extent_cap, published->extent_cnt + 1);
 
 	if (err < 0)
@@ -126,7 +127,7 @@ static int publisher_alloc(struct publisher *publisher, struct published *publis
 	for (;;) {
 		struct published *stale;
 
-		err = row_memory_alloc(&publisher->memory, word_cnt, ret);
+		err = row_memory_alloc(&publisher->memory, word_cnt, &extent);
 		if (err != -ENOSPC)
 			break;
 		stale = publisher_find_stale(publisher);
@@ -136,27 +137,28 @@ static int publisher_alloc(struct publisher *publisher, struct published *publis
 		if (err < 0)
 			return err;
 	}
-	if (err == 0)
-		published->extents[published->extent_cnt++] = *ret;
-	return err;
+	if (err < 0)
+		return err;
+	published->extents[published->extent_cnt++] = extent;
+	*ret_ref = extent.ref;
+	return row_memory_open(&publisher->memory, extent, ret_words);
 }
 
-static int publisher_write_pages(struct publisher *publisher, const struct unwind_table *table, struct published *published,
-				 struct pprofd_executable *executable, uint32_t *pages)
+static int publisher_write_pages(struct publisher *publisher, const struct unwind_table *table,
+				 struct published *published, struct pprofd_executable *executable, uint32_t *pages)
 {
 	for (uint32_t i = 0; i < executable->page_cnt; i++) {
 		size_t word_cnt = row_page_word_cnt(table, executable->first_page + i);
-		struct row_extent extent;
+		uint32_t *words;
 		int err;
 
 		pages[i] = 0;
 		if (word_cnt == 0)
 			continue;
-		err = publisher_alloc(publisher, published, word_cnt, &extent);
+		err = publisher_alloc(publisher, published, word_cnt, &pages[i], &words);
 		if (err < 0)
 			return err;
-		row_page_pack(table, executable->first_page + i, row_memory_words(&publisher->memory, extent));
-		pages[i] = extent.ref;
+		row_page_pack(table, executable->first_page + i, words);
 	}
 	return 0;
 }
@@ -166,7 +168,7 @@ static int publisher_write(struct publisher *publisher, const struct unwind_tabl
 			   struct pprofd_executable *executable)
 {
 	_cleanup_(freep) uint32_t *pages = NULL;
-	struct row_extent extent;
+	uint32_t *words;
 	int err;
 
 	unwind_table_page_range(table, &executable->first_page, &executable->page_cnt);
@@ -175,19 +177,18 @@ static int publisher_write(struct publisher *publisher, const struct unwind_tabl
 	pages = calloc(executable->page_cnt + 1, sizeof(*pages));
 	if (!pages)
 		return -ENOMEM;
-	err = publisher_alloc(publisher, published, table->rule_cnt * sizeof(*table->rules) / sizeof(uint32_t), &extent);
+	err = publisher_alloc(publisher, published, table->rule_cnt * sizeof(*table->rules) / sizeof(uint32_t),
+			      &executable->rules, &words);
 	if (err < 0)
 		return err;
-	memcpy(row_memory_words(&publisher->memory, extent), table->rules, table->rule_cnt * sizeof(*table->rules));
-	executable->rules = extent.ref;
+	memcpy(words, table->rules, table->rule_cnt * sizeof(*table->rules));
 	err = publisher_write_pages(publisher, table, published, executable, pages);
 	if (err < 0)
 		return err;
-	err = publisher_alloc(publisher, published, executable->page_cnt, &extent);
+	err = publisher_alloc(publisher, published, executable->page_cnt, &executable->page_table, &words);
 	if (err < 0)
 		return err;
-	memcpy(row_memory_words(&publisher->memory, extent), pages, executable->page_cnt * sizeof(*pages));
-	executable->page_table = extent.ref;
+	memcpy(words, pages, executable->page_cnt * sizeof(*pages));
 	return 0;
 }
 
@@ -223,6 +224,7 @@ int publisher_publish(struct publisher *publisher, const struct pprofd_executabl
 	published->key = *key;
 	published->number = number;
 	err = publisher_write(publisher, table, published, &executable);
+	maps_close_chunks(publisher->maps);
 	if (err == 0)
 		err = hashmap_put(&publisher->published, number, (uintptr_t)published);
 	if (err == 0)

@@ -121,7 +121,13 @@ void row_memory_release(struct row_memory *memory, struct row_extent extent)
 	memory->free_cnt++;
 }
 
-uint32_t *row_memory_words(const struct row_memory *memory, struct row_extent extent)
+int row_memory_open(const struct row_memory *memory, struct row_extent extent, uint32_t **ret)
 {
-	return memory->maps->chunks[extent.ref >> PPROFD_CHUNK_BITS] + (extent.ref & (PPROFD_CHUNK_WORDS - 1));
+	uint32_t *words;
+	int err = maps_open_chunk(memory->maps, extent.ref >> PPROFD_CHUNK_BITS, &words);
+
+	if (err < 0)
+		return err;
+	*ret = words + (extent.ref & (PPROFD_CHUNK_WORDS - 1));
+	return 0;
 }

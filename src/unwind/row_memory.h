@@ -35,14 +35,15 @@ void row_memory_fini(struct row_memory *memory);
 
 /*
  * A block of at least `word_cnt` words, undefined content. Returns 0 with *ret filled (its
- * word_cnt is what was given), -ENOSPC when the bound is reached, -E2BIG for more than a chunk, or the errno of adding a chunk.
+ * word_cnt is what was given), -ENOSPC when the bound is reached, -E2BIG for more than a chunk, or the errno of adding
+ * a chunk.
  */
 _must_check_ int row_memory_alloc(struct row_memory *memory, size_t word_cnt, struct row_extent *ret);
 
 /* Takes a block back. Never fails: what cannot be remembered for lack of memory is not given out again. */
 void row_memory_release(struct row_memory *memory, struct row_extent extent);
 
-/* Where the block's words are. */
-uint32_t *row_memory_words(const struct row_memory *memory, struct row_extent extent);
+/* The block's words; borrowed until maps_close_chunks(). Returns 0 or the errno of mapping them. */
+_must_check_ int row_memory_open(const struct row_memory *memory, struct row_extent extent, uint32_t **ret);
 
 #endif
