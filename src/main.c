@@ -24,7 +24,8 @@ static const struct command commands[] = {
 	{ "record", COMMAND_RECORD, command_record, "[OPTION...] {-p PID[,PID...] | -a | [--] COMMAND [ARGUMENT...]}",
 	  "make one profile of processes, of the machine, or of a command",
 	  "Samples until the duration is over, what is profiled has exited, or Ctrl-C, and writes one profile.\n"
-	  "A COMMAND is profiled from its first instruction; options stand before it.\n" },
+	  "A COMMAND is profiled from its first instruction to its exit, and asked to end (SIGTERM) when the\n"
+	  "recording ends before it; options stand before it.\n" },
 	{ "check", COMMAND_CHECK, command_check, "[OPTION...]", "say what this machine allows and what is missing",
 	  "Prints what profiling needs, whether it is there, and the remedy where it is not. The exit status is 0\n"
 	  "when \"pprofd run\" can work.\n" },

@@ -374,7 +374,7 @@ static void recording_warn(const struct pipeline_stats *stats)
 			    "a lower --hz helps",
 			    stats->throttled);
 	if (stats->counters[PPROFD_COUNTER_EVENTS] == 0)
-		log_warning("nothing was sampled: what is recorded did not run");
+		log_warning("nothing was sampled: what is recorded hardly ran");
 }
 
 static int recording_finish(struct recording *recording)
@@ -399,6 +399,8 @@ static int recording_finish(struct recording *recording)
 	if (recording->config->argv[0] && child->pid == 0) {
 		child_describe_status(child->status, &status);
 		log_info("%s %s", recording->config->argv[0], strbuf_text(&status));
+	} else if (recording->config->argv[0]) {
+		log_info("%s still runs and is asked to end", recording->config->argv[0]);
 	}
 	log_info("%s", strbuf_text(&summary));
 	recording_warn(&stats);

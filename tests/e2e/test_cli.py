@@ -109,12 +109,22 @@ def test_variables_that_kubernetes_sets_for_a_service_are_no_options(scratch):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_process_that_does_not_exist(scratch):
-    done = pprofd("record", "-p", NO_SUCH_PID, "-d", "1", "-o", scratch / "out.pb.gz")
+@pytest.mark.parametrize("pid", [NO_SUCH_PID, 99999999])
+def test_a_process_that_does_not_exist(scratch, pid):
+    done = pprofd("record", "-p", pid, "-d", "1", "-o", scratch / "out.pb.gz")
 
     assert done.returncode == FAILED
-    assert the_line(done) == f"pprofd: error: there is no process {NO_SUCH_PID}"
+    assert the_line(done) == f"pprofd: error: there is no process {pid}"
     assert not list(scratch.iterdir())
+
+
+def test_a_command_that_outlives_the_recording_is_ended(scratch):
+    done = pprofd("record", "-d", "1", "-o", scratch / "out.pb.gz", "--", "sleep", "600")
+
+    assert done.returncode == 0, done.stderr
+    assert "sleep still runs and is asked to end" in done.stderr
+    # Its standard streams are ours: they would not have been closed while it lives.
+    assert done.stdout == ""
 
 
 def test_a_thread_is_not_a_process(scratch):
