@@ -43,6 +43,7 @@ static int bench_file(const char *path, size_t rounds)
 	uint64_t ns[ROUNDS_MAX];
 	long before = peak_kib();
 	uint32_t first, page_cnt;
+	size_t middle = rounds / 2;
 	struct stat status;
 	int err = object_new_path(path, &object);
 
@@ -60,7 +61,7 @@ static int bench_file(const char *path, size_t rounds)
 	qsort(ns, rounds, sizeof(ns[0]), compare_ns);
 	unwind_table_page_range(table, &first, &page_cnt);
 	printf("%s\t%lld\t%zu\t%zu\t%u\t%.2f\t%ld\n", path, (long long)status.st_size, table->row_cnt, table->rule_cnt,
-	       page_cnt, (double)ns[rounds / 2] / 1e6, peak_kib() - before);
+	       page_cnt, (double)ns[middle] / 1e6, peak_kib() - before);
 	return EXIT_SUCCESS;
 }
 

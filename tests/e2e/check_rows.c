@@ -233,6 +233,8 @@ static uint64_t choose_off(const struct file *file, uint64_t random)
 	}
 	for (size_t i = 0; i < object->segment_cnt; i++)
 		total += object->segments[i].size;
+	if (total == 0)
+		abort();
 	into = (random >> 1) % total;
 	for (size_t i = 0; i < object->segment_cnt; i++) {
 		if (into < object->segments[i].size)

@@ -240,6 +240,7 @@ static void add_compressed(struct elf_image *image, const char *name, bool by_gn
 	_cleanup_(freep) unsigned char *plain = malloc(plain_len), *packed = malloc(compressBound(plain_len) + 64);
 	uLongf packed_len = compressBound(plain_len);
 	Elf64_Chdr chdr = { .ch_type = ELFCOMPRESS_ZLIB, .ch_size = said_len, .ch_addralign = 1 };
+	const unsigned char magic[] = { 'Z', 'L', 'I', 'B' };
 	size_t head = by_gnu ? 12 : sizeof(chdr);
 	Elf64_Shdr *section;
 
@@ -249,7 +250,7 @@ static void add_compressed(struct elf_image *image, const char *name, bool by_gn
 		plain[i] = (unsigned char)i;
 	memcpy(packed, &chdr, sizeof(chdr));
 	if (by_gnu) {
-		memcpy(packed, "ZLIB", 4);
+		memcpy(packed, magic, sizeof(magic));
 		for (size_t i = 0; i < 8; i++)
 			packed[4 + i] = (unsigned char)(said_len >> (56 - 8 * i));
 	}
