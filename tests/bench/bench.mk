@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What `make bench` needs beside the programs of tests/bench/*.c. Included by the Makefile.
 
+# More arguments of tests/bench/run.py: BENCH="--loads python,node".
+BENCH ?=
+
 BENCH_DIR := $(BUILD)/tests/bench
 BENCH_SKELETON := $(BUILD)/gen/bench_reference.skel.h
 BENCH_LOADS := $(BENCH_DIR)/loads/deep $(BENCH_DIR)/loads/deep_fp
@@ -30,3 +33,5 @@ $(BENCH_SKELETON): $(BENCH_DIR)/reference.bpf.o
 $(BUILD)/obj/tests/bench/bench_sample.o: | $(BENCH_SKELETON)
 
 bench: $(BENCH_LOADS)
+	@[ "$$(id -u)" = 0 ] || { echo 'bench: needs root: sudo make bench' >&2; exit 1; }
+	$(Q)PPROFD_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/bench/run.py $(if $(QUICK),--quick) $(BENCH)
