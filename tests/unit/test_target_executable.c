@@ -258,6 +258,23 @@ static void executables_open__is_bounded(void **state)
 	assert_null(executable);
 }
 
+static void executables_remove__makes_room(void **state)
+{
+	_cleanup_(executables_fini) struct executables executables = { 0 };
+	const struct fake *fake = *state;
+	struct pprofd_executable_record record = make_record(16, fake_path(fake, "libfile.so"));
+	struct executable *executable = NULL;
+
+	assert_int_equal(executables_open(&executables, fake->root, &record, &executable), 0);
+	record.number = 17;
+	assert_int_equal(executables_open(&executables, fake->root, &record, &executable), 0);
+	executables_remove(&executables, 16);
+	executables_remove(&executables, 99);
+	assert_null(executables_find(&executables, 16));
+	assert_ptr_equal(executables_find(&executables, 17), executable);
+	assert_int_equal(executables.by_number.cnt, 1);
+}
+
 /*
  * The exit status of a child without privileges to whom the link leads into a forbidden directory,
  * while /proc/TGID/root has another name of the same file: a file of its own when `is_same` is false.
@@ -331,6 +348,7 @@ int main(void)
 		CASE(executables_open__tries_again_when_asked_again),
 		CASE(executables_open__ends_a_name_that_does_not),
 		CASE(executables_open__is_bounded),
+		CASE(executables_remove__makes_room),
 		CASE(executables_open__goes_by_the_root_of_the_process_without_privileges),
 		cmocka_unit_test(executables_add_vdso__opens_our_own),
 	};
