@@ -71,9 +71,10 @@ def test_rows_of_a_program_are_what_libdw_says(name, report):
     check(os.path.realpath(path), report)
 
 
-@pytest.mark.parametrize(
-    "name", ["golang", "rust", "exceptions", "plain_clang", "plain_static", "plain_debug_frame", "assembler", "plt", "plt_cet"]
-)
+TARGETS = ["golang", "rust", "exceptions", "plain_clang", "plain_static", "plain_debug_frame", "assembler", "plt", "plt_cet"]
+
+
+@pytest.mark.parametrize("name", TARGETS)
 def test_rows_of_a_target_are_what_libdw_says(name, report):
     check(machine.require_target(name), report)
 
@@ -81,7 +82,8 @@ def test_rows_of_a_target_are_what_libdw_says(name, report):
 def test_rows_of_an_arm64_program_are_what_libdw_says(scratch, report):
     go = machine.require_program("go")
     (scratch / "main.go").write_text('package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("hello") }\n')
-    environment = {**os.environ, "GOARCH": "arm64", "GOOS": "linux", "CGO_ENABLED": "0", "GOCACHE": str(machine.TARGETS.resolve() / "go-cache")}
+    cache = str(machine.TARGETS.resolve() / "go-cache")
+    environment = {**os.environ, "GOARCH": "arm64", "GOOS": "linux", "CGO_ENABLED": "0", "GOCACHE": cache}
     subprocess.run([go, "build", "-o", "program", "main.go"], cwd=scratch, env=environment, check=True)
     # Frames of more than 2,040 bytes: the return address is at their far end, where a byte does not reach.
     check(scratch / "program", report, unsupported_max=0.03)
@@ -106,6 +108,6 @@ def test_frames_that_realign_the_stack_keep_their_registers(scratch, report):
 def test_a_plt_without_unwind_information_returns_to_its_caller(scratch, report):
     gcc = machine.require_program("gcc")
     machine.require_program("ld.lld")
-    (scratch / "puts.c").write_text("#include <stdio.h>\nint main(int n, char **v) { return puts(v[n - 1]) + puts(v[0]); }\n")
+    (scratch / "puts.c").write_text("#include <stdio.h>\nint main(int n, char **v) { return puts(v[n - 1]) + puts(*v); }\n")
     subprocess.run([gcc, "-O2", "-fuse-ld=lld", "-o", "puts", "puts.c"], cwd=scratch, check=True)
     check(scratch / "puts", report)
