@@ -125,21 +125,32 @@ static void add_process(struct fixture *fixture, uint64_t process, uint32_t exec
 	assert_int_equal(batch_add_process(fixture->batch, &added), 0);
 }
 
-/* One sample worth 10 ns each `count`. */
-static void add_sample(struct fixture *fixture, uint64_t process, enum pprofd_stop stop, uint16_t kernel_cnt,
-		       const uint64_t *frames, uint16_t frame_cnt, uint32_t count)
+struct sample {
+	uint64_t process;
+	enum pprofd_stop stop;
+	uint16_t kernel_cnt;
+	const uint64_t *frames;
+	uint16_t frame_cnt;
+	uint32_t count; /* worth 10 ns each */
+};
+
+#define add_sample(fixture, ...) add_sample_of(fixture, &(const struct sample){ __VA_ARGS__ })
+
+static void add_sample_of(struct fixture *fixture, const struct sample *sample)
 {
 	_cleanup_(freep) struct pprofd_stack_record *record =
-		calloc(1, sizeof(*record) + frame_cnt * sizeof(record->frames[0]));
-	struct pprofd_slot slot = { .process = process, .count = count, .value = count * 10ULL };
+		calloc(1, sizeof(*record) + sample->frame_cnt * sizeof(record->frames[0]));
+	struct pprofd_slot slot = { .process = sample->process,
+				    .count = sample->count,
+				    .value = sample->count * 10ULL };
 
 	assert_non_null(record);
 	record->stack = fixture->batch->stacks.cnt + 1;
-	record->kernel_cnt = kernel_cnt;
-	record->user_cnt = (uint16_t)(frame_cnt - kernel_cnt);
-	record->stop = stop;
-	for (size_t i = 0; i < frame_cnt; i++)
-		record->frames[i] = frames[i];
+	record->kernel_cnt = sample->kernel_cnt;
+	record->user_cnt = (uint16_t)(sample->frame_cnt - sample->kernel_cnt);
+	record->stop = sample->stop;
+	for (size_t i = 0; i < sample->frame_cnt; i++)
+		record->frames[i] = sample->frames[i];
 	slot.stack = record->stack;
 	assert_int_equal(batch_add_stack(fixture->batch, record), 0);
 	assert_int_equal(batch_add_count(fixture->batch, &slot), 0);
