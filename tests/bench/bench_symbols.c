@@ -4,7 +4,8 @@
  * a file, columns separated by tabs: path, addresses asked about, share of them named, lines of
  * the answers, milliseconds when nothing is known yet (cold), one new address later (next), when all are
  * known (warm), peak KiB resident above what the process had before, and KiB that are kept after the window.
- * With -p also milliseconds and peak KiB of addr2line, eu-addr2line and llvm-symbolizer on the same addresses, in that order;
+ * With -p also milliseconds and peak KiB of addr2line, eu-addr2line and llvm-symbolizer on the same addresses, in that
+ * order;
  * "-" for those that are not installed. A file whose debug info is separate is given to them as that.
  *
  * Each file is done in a process of its own, so that one's peak is not the next one's.

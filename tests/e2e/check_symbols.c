@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_symbols FILE [full|simplified|off [DEBUG_ROOT]] < ADDRESSES: what the symbolizer says of addresses of FILE, for comparison with
- * what other tools say. An ELF address in hexadecimal a line in; out, in ascending order, "0xADDRESS", then
- * a line "name<TAB>system name<TAB>file<TAB>line<TAB>start line" for each function, the innermost first.
+ * check_symbols FILE [full|simplified|off [DEBUG_ROOT]] < ADDRESSES: what the symbolizer says of addresses of FILE, for
+ * comparison with what other tools say. An ELF address in hexadecimal a line in; out, in ascending order, "0xADDRESS",
+ * then a line "name<TAB>system name<TAB>file<TAB>line<TAB>start line" for each function, the innermost first.
  */
 #include <errno.h>
 #include <inttypes.h>
