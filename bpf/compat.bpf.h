@@ -62,7 +62,7 @@ static __always_inline __u64 compat_inode_ctime_ns(struct inode *inode)
 
 	if (bpf_core_field_exists(inode->i_ctime_sec))
 		return (__u64)kernel_load(struct inode, inode, i_ctime_sec) * 1000000000ULL +
-		       ((kernel_load(struct inode, inode, i_ctime_nsec) & CTIME_NSEC_MASK) & ~COMPAT_CTIME_QUERIED);
+		       (kernel_load(struct inode, inode, i_ctime_nsec) & ~COMPAT_CTIME_QUERIED);
 	if (bpf_core_field_exists(private->__i_ctime))
 		return (__u64)BPF_CORE_READ(private, __i_ctime.tv_sec) * 1000000000ULL +
 		       (__u64)BPF_CORE_READ(private, __i_ctime.tv_nsec);
