@@ -16,26 +16,6 @@ struct debugfile_link {
 	uint32_t checksum;
 };
 
-bool debugfile_has_section(const struct object *object, const char *name)
-{
-	Elf_Scn *section = NULL;
-	size_t names;
-
-	if (elf_getshdrstrndx(object->elf, &names) < 0)
-		return false;
-	while ((section = elf_nextscn(object->elf, section))) {
-		const char *candidate;
-		GElf_Shdr header;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS || header.sh_size == 0)
-			continue;
-		candidate = elf_strptr(object->elf, names, header.sh_name);
-		if (candidate && strcmp(candidate, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* "Not there" and "not usable" are the same to whoever looks in many places. */
 static int debugfile_open_path(const char *path, struct object **ret)
 {

@@ -27,7 +27,4 @@ _must_check_ int debugfile_open(const struct object *object, const char *const *
 _must_check_ int debugfile_open_build_id(const char *const *roots, const unsigned char *build_id, size_t build_id_len,
 					 struct object **ret);
 
-/* True when the file has a section of that name with contents of its own. */
-bool debugfile_has_section(const struct object *object, const char *name);
-
 #endif

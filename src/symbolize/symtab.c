@@ -39,6 +39,7 @@ struct symtab {
 	size_t elfva_cnt;
 	struct symtab_candidate *around; /* per address: sized and holding it */
 	struct symtab_candidate *before; /* per address: starting last in elfvas[i - 1] < start <= elfvas[i] */
+	uint64_t *ends; /* per address: where the last sized symbol ended that starts as those of `before` do */
 	size_t steps_left;
 };
 
@@ -47,6 +48,7 @@ static void symtab_fini(struct symtab *symtab)
 	free(symtab->sections);
 	free(symtab->around);
 	free(symtab->before);
+	free(symtab->ends);
 }
 
 /* Returns 0, or -ENODATA when the file has no such table. */
@@ -202,6 +204,8 @@ static void symtab_add_symbol(struct symtab *symtab, const Elf64_Sym *symbol)
 		return;
 	if (symtab_is_better(symtab, &candidate, &symtab->before[first]))
 		symtab->before[first] = candidate;
+	if (candidate.size > 0 && candidate.start + candidate.size > symtab->ends[first])
+		symtab->ends[first] = candidate.start + candidate.size;
 	for (size_t i = first; i < symtab->elfva_cnt && symtab->steps_left > 0; i++) {
 		if (symtab->elfvas[i] - candidate.start >= candidate.size)
 			break;
@@ -240,7 +244,8 @@ static const struct symtab_candidate *symtab_choose(const struct symtab *symtab,
 
 	if (symtab->around[i].found)
 		return &symtab->around[i];
-	if (!before->found || before->size != 0)
+	/* A label within a function ends with it. */
+	if (!before->found || before->size != 0 || symtab->ends[i] > before->start)
 		return NULL;
 	section = &symtab->sections[before->section];
 	if (symtab->elfvas[i] - section->sh_addr >= section->sh_size)
@@ -257,7 +262,9 @@ static int symtab_name_all(struct symtab *symtab, struct arena *arena, const cha
 		const struct symtab_candidate *chosen;
 		int err;
 
-		if (!symtab->before[i].found && i > 0)
+		if (i > 0 && symtab->ends[i - 1] > symtab->ends[i])
+			symtab->ends[i] = symtab->ends[i - 1];
+		if (i > 0 && !symtab->before[i].found)
 			symtab->before[i] = symtab->before[i - 1];
 		chosen = symtab_choose(symtab, i);
 		if (!chosen || names[i])
@@ -292,7 +299,8 @@ int symtab_resolve(const struct object *object, uint32_t table_type, const uint6
 		return err == -ENODATA ? 0 : err;
 	symtab.around = calloc(elfva_cnt, sizeof(*symtab.around));
 	symtab.before = calloc(elfva_cnt, sizeof(*symtab.before));
-	if (!symtab.around || !symtab.before)
+	symtab.ends = calloc(elfva_cnt, sizeof(*symtab.ends));
+	if (!symtab.around || !symtab.before || !symtab.ends)
 		return -ENOMEM;
 	err = symtab_read_symbols(&symtab);
 	if (err < 0)

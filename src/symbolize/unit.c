@@ -37,7 +37,8 @@ struct unit {
 	size_t line_cnt;
 	Dwarf_Files *files;
 	const char *last_file, *last_copy; /* libdw's, and our copy of it */
-	bool has_scopes;                   /* names without linkage name are qualified */
+	Dwarf_Half version;
+	bool has_scopes; /* names without linkage name are qualified */
 	struct arena *arena;
 };
 
@@ -257,7 +258,8 @@ static int unit_name_frame(struct unit *unit, struct unit_frame *frame)
 	frame->function.start_line = unit_read_number(&frame->die, DW_AT_decl_line, true);
 	frame->call_line = unit_read_number(&frame->die, DW_AT_call_line, false);
 	index = unit_read_number(&frame->die, DW_AT_call_file, false);
-	if (unit->files && index > 0)
+	/* Files are numbered from 1 before DWARF 5, and from 0 since. */
+	if (unit->files && dwarf_hasattr(&frame->die, DW_AT_call_file) && (index > 0 || unit->version >= 5))
 		file = dwarf_filesrc(unit->files, (size_t)index, NULL, NULL);
 	frame->is_named = true;
 	return unit_copy_file(unit, file, &frame->call_file);
@@ -386,6 +388,8 @@ int unit_resolve(Dwarf_Die *die, const uint64_t *elfvas, size_t elfva_cnt, struc
 		return -ENOMEM;
 	for (size_t i = 0; i < elfva_cnt; i++)
 		unit.innermost[i] = UNIT_NO_FRAME;
+	if (dwarf_cu_info(die->cu, &unit.version, NULL, NULL, NULL, NULL, NULL, NULL) != 0)
+		unit.version = 0;
 	if (dwarf_getsrclines(die, &unit.lines, &unit.line_cnt) != 0)
 		unit.line_cnt = 0;
 	if (dwarf_getsrcfiles(die, &unit.files, NULL) != 0)
