@@ -64,7 +64,7 @@ static __always_inline int process_send(struct scratch *scratch, __u64 process, 
 	record->tgid = bpf_get_current_pid_tgid() >> 32;
 	record->executable = mm ? executable_of_mm(scratch, mm) : PPROFD_EXECUTABLE_NONE;
 	__builtin_memset(record->comm, 0, sizeof(record->comm));
-	bpf_probe_read_kernel_str(record->comm, sizeof(record->comm), BPF_CORE_READ(task, group_leader, comm));
+	BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
 	if (notify_lazily(record, sizeof(*record)))
 		return PPROFD_COUNTER_LOST_RING;
 	*sent = tag;
