@@ -267,26 +267,39 @@ bool host_exists(const char *name)
 	return true;
 }
 
-__u64 host_field_offset(const char *field)
+__u64 host_relocate(const char *field, __u64 offset)
 {
 	static const struct {
 		const char *name;
 		size_t offset;
 	} fields[] = {
-		{ "vm_start", offsetof(struct vm_area_struct, vm_start) },
-		{ "vm_end", offsetof(struct vm_area_struct, vm_end) },
 		{ "vm_flags", offsetof(struct vm_area_struct, vm_flags) },
-		{ "vm_pgoff", offsetof(struct vm_area_struct, vm_pgoff) },
-		{ "vm_file", offsetof(struct vm_area_struct, vm_file) },
 		{ "vm_rb", offsetof(struct vm_area_struct, vm_rb) },
 		{ "vm_rb.rb_left", offsetof(struct vm_area_struct, vm_rb.rb_left) },
 		{ "vm_rb.rb_right", offsetof(struct vm_area_struct, vm_rb.rb_right) },
+		{ "mm_rb.rb_node", offsetof(struct mm_struct, mm_rb.rb_node) },
+		{ "mm_lock_seq", offsetof(struct mm_struct, mm_lock_seq) },
 	};
-	const char *arrow = strstr(field, "->");
 
-	for (size_t i = 0; arrow && i < sizeof(fields) / sizeof(*fields); i++) {
-		if (strcmp(arrow + 2, fields[i].name) == 0)
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		if (strcmp(field, fields[i].name) == 0)
 			return fields[i].offset;
 	}
-	abort();
+	return offset;
+}
+
+__u64 host_field_offset(const char *field)
+{
+	const char *arrow = strstr(field, "->");
+	__u64 offset = arrow ? host_relocate(arrow + 2, UINT64_MAX) : UINT64_MAX;
+
+	if (offset == UINT64_MAX)
+		abort();
+	return offset;
+}
+
+void *bpf_rdonly_cast(const void *pointer, __u32 btf_id)
+{
+	(void)btf_id;
+	return (void *)(uintptr_t)pointer;
 }

@@ -90,7 +90,10 @@ long host_ring_output(const void *record, __u64 len, __u64 flags);
 __u64 host_ring_query(__u64 what);
 long host_get_stack(const void *ctx, void *to, __u64 len);
 void *host_task_regs(const struct task_struct *task);
+/* The offset of `field` in the struct that has it here; `offset` unless another is known. */
+__u64 host_relocate(const char *field, __u64 offset);
 __u64 host_field_offset(const char *field);
 bool host_exists(const char *name);
+void *bpf_rdonly_cast(const void *pointer, __u32 btf_id);
 
 #endif

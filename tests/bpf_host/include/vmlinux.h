@@ -28,6 +28,16 @@ struct maple_tree {
 	void *ma_root;
 };
 
+struct maple_range_64 {
+	void *parent;
+	unsigned long pivot[15];
+	void *slot[16];
+};
+
+struct seqcount {
+	unsigned int sequence;
+};
+
 struct super_block {
 	__u32 s_dev;
 };
@@ -64,6 +74,7 @@ struct mm_struct {
 		struct rb_root mm_rb;
 	};
 	unsigned long end_code;
+	struct seqcount mm_lock_seq;
 	struct file *exe_file;
 	struct {
 		void *vdso;
@@ -93,6 +104,7 @@ struct task_struct {
 	void *stack;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
+	__u64 self_exec_id;
 	char comm[16];
 };
 

@@ -6,6 +6,8 @@
 #include "host.h"
 
 #define SEC(name)
+#define __ksym
+#define __weak __attribute__((weak))
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) __typeof__(value) *name
 #define __array(name, value) __typeof__(value) *name[]
