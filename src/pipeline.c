@@ -2,6 +2,7 @@
 #include "pipeline.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -35,6 +36,7 @@ struct pipeline {
 	/* Executable number -> epoch in which its rows were settled, or refused for lack of room. */
 	struct hashmap settled;
 	int epoll_fd;
+	uint64_t counters_before[PPROFD_COUNTER_CNT]; /* of the warm-up */
 	uint64_t executables_failed;
 	uint64_t lost_cnt; /* samples of windows that could not be named */
 };
@@ -225,6 +227,42 @@ int pipeline_dispatch(struct pipeline *pipeline)
 	return err < 0 ? err : drain_dispatch(pipeline->drain);
 }
 
+/* Answers the kernel side until `end_mono_ns`. */
+static int pipeline_dispatch_until(struct pipeline *pipeline, uint64_t end_mono_ns)
+{
+	struct pollfd poll_fd = { .fd = pipeline->epoll_fd, .events = POLLIN };
+	uint64_t now_mono_ns;
+
+	while ((now_mono_ns = clock_mono_ns()) < end_mono_ns) {
+		int err;
+
+		if (poll(&poll_fd, 1, (int)((end_mono_ns - now_mono_ns) / NSEC_PER_MSEC) + 1) < 0 && errno != EINTR)
+			return -errno;
+		err = pipeline_dispatch(pipeline);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+int pipeline_warm_up(struct pipeline *pipeline, uint64_t duration_ns)
+{
+	_cleanup_(batch_freep) struct batch *batch = NULL;
+	int err = sampler_start(pipeline->sampler);
+
+	if (err < 0)
+		return err;
+	err = pipeline_dispatch_until(pipeline, clock_mono_ns() + duration_ns);
+	/* Nothing is sampled while the counters are read, so they and the samples agree. */
+	sampler_pause(pipeline->sampler);
+	if (err < 0)
+		return err;
+	err = drain_end_window(pipeline->drain, &batch);
+	for (int i = 0; i < PPROFD_COUNTER_CNT; i++)
+		pipeline->counters_before[i] = maps_read_counter(pipeline->maps, (enum pprofd_counter)i);
+	return err;
+}
+
 /* ---- a window ---- */
 
 /* Where a batch's samples go. */
@@ -367,7 +405,7 @@ void pipeline_get_stats(const struct pipeline *pipeline, struct pipeline_stats *
 {
 	*ret = (struct pipeline_stats){ 0 };
 	for (int i = 0; i < PPROFD_COUNTER_CNT; i++)
-		ret->counters[i] = maps_read_counter(pipeline->maps, (enum pprofd_counter)i);
+		ret->counters[i] = maps_read_counter(pipeline->maps, (enum pprofd_counter)i) - pipeline->counters_before[i];
 	ret->lost_user = drain_get_lost(pipeline->drain) + pipeline->lost_cnt;
 	ret->throttled = sampler_read_throttled(pipeline->sampler);
 	ret->executables = pipeline->executables.by_number.cnt;

@@ -31,7 +31,7 @@ struct pipeline_options {
 };
 
 struct pipeline_stats {
-	uint64_t counters[PPROFD_COUNTER_CNT]; /* since the start */
+	uint64_t counters[PPROFD_COUNTER_CNT]; /* since pipeline_start() */
 	uint64_t lost_user;          /* samples that user space could not place: no memory, or a record missing */
 	uint64_t throttled;          /* times the kernel throttled a sampling event */
 	uint64_t executables;        /* with a number */
@@ -65,6 +65,12 @@ DEFINE_CLEANUP(struct pipeline, pipeline_free);
 
 /* Records process `tgid` and what it forks from now on. -ESRCH when there is none. */
 _must_check_ int pipeline_add_target(struct pipeline *pipeline, int tgid);
+
+/*
+ * Samples for `duration_ns` and throws the samples away, so that most of what runs has its rows by the
+ * time a recording begins. Before pipeline_start(). Returns 0 or a negative errno.
+ */
+_must_check_ int pipeline_warm_up(struct pipeline *pipeline, uint64_t duration_ns);
 
 /* Begins to sample. Returns 0 or a negative errno. */
 _must_check_ int pipeline_start(struct pipeline *pipeline);

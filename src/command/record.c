@@ -22,6 +22,8 @@
 /* What the kernel side counts in between must fit its maps; all of it goes into the one profile. */
 #define COLLECT_NS (15 * NSEC_PER_SEC)
 #define PROGRESS_NS (NSEC_PER_SEC / 2)
+/* Of what is running already: long enough for most of it to be hit, too short to be noticed. */
+#define WARM_UP_NS (NSEC_PER_SEC / 4)
 #define NEVER UINT64_MAX
 /* Below this share the reasons are told. */
 #define COMPLETE_EXPECTED_PERMILLE 990
@@ -166,7 +168,7 @@ static int recording_add_targets(struct recording *recording)
 static int recording_start(struct recording *recording)
 {
 	const struct config *config = recording->config;
-	int err = sampling_start(config, recording->pipeline);
+	int err = sampling_start(config, recording->pipeline, config->argv[0] ? 0 : WARM_UP_NS);
 
 	if (err < 0)
 		return err;

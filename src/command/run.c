@@ -227,7 +227,7 @@ static int agent_start(struct agent *agent)
 	if (err == 0)
 		err = sampling_new(config, &mode, &agent->pipeline);
 	if (err == 0)
-		err = sampling_start(config, agent->pipeline);
+		err = sampling_start(config, agent->pipeline, 0);
 	if (err < 0)
 		return err;
 	agent->window_mono_ns = clock_mono_ns() + config->window_ns;

@@ -37,11 +37,13 @@ int sampling_new(const struct config *config, const struct sampling_mode *mode, 
 	return err;
 }
 
-int sampling_start(const struct config *config, struct pipeline *pipeline)
+int sampling_start(const struct config *config, struct pipeline *pipeline, uint64_t warm_up_ns)
 {
 	_cleanup_(strbuf_fini) struct strbuf why = { 0 };
-	int err = pipeline_start(pipeline);
+	int err = warm_up_ns ? pipeline_warm_up(pipeline, warm_up_ns) : 0;
 
+	if (err == 0)
+		err = pipeline_start(pipeline);
 	if (err < 0) {
 		sampling_explain(&why, err, config->event);
 		log_error("cannot start to sample: %s", strbuf_text(&why));

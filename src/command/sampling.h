@@ -23,8 +23,8 @@ struct pipeline_options sampling_options(const struct config *config, const stru
  */
 _must_check_ int sampling_new(const struct config *config, const struct sampling_mode *mode, struct pipeline **ret);
 
-/* pipeline_start(), and likewise. */
-_must_check_ int sampling_start(const struct config *config, struct pipeline *pipeline);
+/* pipeline_warm_up() unless `warm_up_ns` is 0, then pipeline_start(); likewise. */
+_must_check_ int sampling_start(const struct config *config, struct pipeline *pipeline, uint64_t warm_up_ns);
 
 /* Why pipeline_new() or pipeline_start() failed with `err`, and the remedy. */
 void sampling_explain(struct strbuf *buf, int err, const char *event);

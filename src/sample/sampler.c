@@ -367,7 +367,7 @@ int sampler_follow_cpus(struct sampler *sampler)
 
 static int sampler_follow_forks(struct sampler *sampler)
 {
-	if (!sampler->only_targets)
+	if (!sampler->only_targets || sampler->free_link)
 		return 0;
 	sampler->fork_link = bpf_program__attach(sampler->skel->progs.on_fork);
 	if (!sampler->fork_link)
@@ -386,7 +386,7 @@ int sampler_start(struct sampler *sampler)
 	return sampler_follow_cpus(sampler);
 }
 
-void sampler_stop(struct sampler *sampler)
+void sampler_pause(struct sampler *sampler)
 {
 	if (!sampler->events)
 		return;
@@ -394,6 +394,12 @@ void sampler_stop(struct sampler *sampler)
 	sampler_read_throttled(sampler);
 	for (uint32_t cpu = 0; cpu < sampler->maps.cpu_cnt; cpu++)
 		perf_event_fini(&sampler->events[cpu]);
+	free(take_ptr(sampler->online));
+}
+
+void sampler_stop(struct sampler *sampler)
+{
+	sampler_pause(sampler);
 	bpf_link__destroy(take_ptr(sampler->fork_link));
 	bpf_link__destroy(take_ptr(sampler->free_link));
 }

@@ -44,6 +44,9 @@ struct maps *sampler_get_maps(struct sampler *sampler);
 _must_check_ int sampler_start(struct sampler *sampler);
 void sampler_stop(struct sampler *sampler);
 
+/* Closes the events until sampler_start(), but goes on following the forks of targets. */
+void sampler_pause(struct sampler *sampler);
+
 /* While it runs: opens events on CPUs that came online, lets go of those that went. 0 or a negative errno. */
 _must_check_ int sampler_follow_cpus(struct sampler *sampler);
 
