@@ -405,7 +405,8 @@ void pipeline_get_stats(const struct pipeline *pipeline, struct pipeline_stats *
 {
 	*ret = (struct pipeline_stats){ 0 };
 	for (int i = 0; i < PPROFD_COUNTER_CNT; i++)
-		ret->counters[i] = maps_read_counter(pipeline->maps, (enum pprofd_counter)i) - pipeline->counters_before[i];
+		ret->counters[i] =
+			maps_read_counter(pipeline->maps, (enum pprofd_counter)i) - pipeline->counters_before[i];
 	ret->lost_user = drain_get_lost(pipeline->drain) + pipeline->lost_cnt;
 	ret->throttled = sampler_read_throttled(pipeline->sampler);
 	ret->executables = pipeline->executables.by_number.cnt;
