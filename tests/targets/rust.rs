@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The hot function of a Rust program, built without frame pointers.
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 struct Mill {
@@ -10,6 +9,15 @@ struct Mill {
 
 trait Grind {
     fn grind(&self, value: u64) -> u64;
+}
+
+/// std::hint::black_box(), which Debian 12's compiler (1.63) does not have.
+#[inline(always)]
+fn black_box<T>(value: T) -> T {
+    let kept = std::mem::ManuallyDrop::new(value);
+
+    // Safe: read once from where it is valid, and not dropped there.
+    unsafe { std::ptr::read_volatile(&*kept) }
 }
 
 #[inline(never)]
