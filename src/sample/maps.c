@@ -104,21 +104,56 @@ int maps_next_executable(const struct maps *maps, const struct pprofd_executable
 
 #define CHUNK_BYTES (PPROFD_CHUNK_WORDS * sizeof(uint32_t))
 
-int maps_add_chunk(struct maps *maps, uint32_t *ret)
+static int chunk_create(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-	uint32_t number = (uint32_t)maps->chunk_cnt;
-	_cleanup_(closep) int fd = -1;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_chunk", sizeof(uint32_t), CHUNK_BYTES, 1, &options);
 
-	if (maps->chunk_cnt == PPROFD_CHUNKS_MAX)
+	return fd < 0 ? -errno : fd;
+}
+
+/* Makes chunks first .. first + cnt - 1 known to the kernel side, at once where it can be. */
+static int chunks_publish(struct maps *maps, uint32_t first, uint32_t cnt)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+	uint32_t numbers[PPROFD_CHUNKS_MAX] = { 0 };
+	uint32_t done = cnt;
+
+	for (uint32_t i = 0; i < cnt; i++)
+		numbers[i] = first + i;
+	/* Kernels that refuse a batch for a map of maps take one after the other. */
+	if (bpf_map_update_batch(maps->row_chunks_fd, numbers, &maps->chunk_fds[first], &done, &options) == 0)
+		return 0;
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (bpf_map_update_elem(maps->row_chunks_fd, &numbers[i], &maps->chunk_fds[first + i], BPF_ANY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int maps_add_chunks(struct maps *maps, uint32_t cnt)
+{
+	uint32_t first = (uint32_t)maps->chunk_cnt;
+	uint32_t made;
+	int err = 0;
+
+	if (cnt > PPROFD_CHUNKS_MAX - first)
 		return -ENOSPC;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_chunk", sizeof(uint32_t), CHUNK_BYTES, 1, &options);
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(maps->row_chunks_fd, &number, &fd, BPF_ANY) < 0)
-		return -errno;
-	maps->chunk_fds[maps->chunk_cnt++] = take_fd(fd);
-	*ret = number;
+	for (made = 0; made < cnt && err == 0; made++) {
+		int fd = chunk_create();
+
+		if (fd < 0)
+			err = fd;
+		maps->chunk_fds[first + made] = fd;
+	}
+	if (err == 0)
+		err = chunks_publish(maps, first, cnt);
+	if (err < 0) {
+		while (made > 0)
+			closep(&maps->chunk_fds[first + --made]);
+		return err;
+	}
+	maps->chunk_cnt += cnt;
 	return 0;
 }
 

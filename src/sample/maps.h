@@ -86,8 +86,12 @@ _must_check_ int maps_remove_executable(const struct maps *maps, const struct pp
 _must_check_ int maps_next_executable(const struct maps *maps, const struct pprofd_executable_key *previous,
 				      struct pprofd_executable_key *ret);
 
-/* Adds a chunk of row memory. Returns 0 with its number, -ENOSPC when there are PPROFD_CHUNKS_MAX, or an errno. */
-_must_check_ int maps_add_chunk(struct maps *maps, uint32_t *ret);
+/*
+ * Adds `cnt` chunks of row memory, numbered from chunk_cnt on. The kernel waits for programs under way
+ * each time, some 10 ms, so many at once cost what one does. Returns 0, -ENOSPC beyond
+ * PPROFD_CHUNKS_MAX, or an errno, with none added.
+ */
+_must_check_ int maps_add_chunks(struct maps *maps, uint32_t cnt);
 
 /* The words of chunk `number`; borrowed until maps_close_chunks(). Returns 0 or the errno of mapping it. */
 _must_check_ int maps_open_chunk(struct maps *maps, uint32_t number, uint32_t **ret);

@@ -20,6 +20,9 @@ struct published {
 	size_t extent_cnt, extent_cap;
 };
 
+/* Row memory that is kept free for executables to come, in words: most need no more. */
+#define PUBLISHER_SPARE_WORDS (PPROFD_CHUNK_WORDS / 2)
+
 struct publisher {
 	struct maps *maps;
 	struct row_memory memory;
@@ -36,13 +39,17 @@ static void published_free(struct published *published)
 
 int publisher_new(struct maps *maps, size_t row_bytes_max, struct publisher **ret)
 {
-	struct publisher *publisher = calloc(1, sizeof(*publisher));
+	_cleanup_(publisher_freep) struct publisher *publisher = calloc(1, sizeof(*publisher));
+	int err;
 
 	if (!publisher)
 		return -ENOMEM;
 	publisher->maps = maps;
 	row_memory_init(&publisher->memory, maps, row_bytes_max);
-	*ret = publisher;
+	err = row_memory_reserve(&publisher->memory, 3 * PUBLISHER_SPARE_WORDS);
+	if (err < 0)
+		return err;
+	*ret = take_ptr(publisher);
 	return 0;
 }
 
@@ -163,6 +170,16 @@ static int publisher_write_pages(struct publisher *publisher, const struct unwin
 	return 0;
 }
 
+/* Words that the whole table takes, but for what blocks leave free between them. */
+static size_t table_word_cnt(const struct unwind_table *table, const struct pprofd_executable *executable)
+{
+	size_t word_cnt = table->rule_cnt * sizeof(*table->rules) / sizeof(uint32_t) + executable->page_cnt;
+
+	for (uint32_t i = 0; i < executable->page_cnt; i++)
+		word_cnt += row_page_word_cnt(table, executable->first_page + i);
+	return word_cnt;
+}
+
 /* Writes all of `table` to row memory; `executable` says where it is. */
 static int publisher_write(struct publisher *publisher, const struct unwind_table *table, struct published *published,
 			   struct pprofd_executable *executable)
@@ -177,6 +194,9 @@ static int publisher_write(struct publisher *publisher, const struct unwind_tabl
 	pages = calloc(executable->page_cnt + 1, sizeof(*pages));
 	if (!pages)
 		return -ENOMEM;
+	err = row_memory_reserve(&publisher->memory, table_word_cnt(table, executable));
+	if (err < 0)
+		return err;
 	err = publisher_alloc(publisher, published, table->rule_cnt * sizeof(*table->rules) / sizeof(uint32_t),
 			      &executable->rules, &words);
 	if (err < 0)
@@ -304,8 +324,10 @@ int publisher_trim(struct publisher *publisher, void (*on_removed)(void *arg, ui
 	_cleanup_(freep) struct trim_entry *entries = NULL;
 	uint32_t now = maps_get_epoch(publisher->maps);
 	size_t cnt;
-	int err;
+	int err = row_memory_reserve(&publisher->memory, PUBLISHER_SPARE_WORDS);
 
+	if (err < 0)
+		return err;
 	if (maps_read_counter(publisher->maps, PPROFD_COUNTER_EXECUTABLES_SEEN) - publisher->removed_cnt <
 	    PPROFD_EXECUTABLES_MAX / 4 * 3)
 		return 0;

@@ -21,7 +21,7 @@
 
 struct publisher;
 
-/* `maps` is borrowed. *ret is the caller's; publisher_free(). Returns 0 or -ENOMEM. */
+/* `maps` is borrowed. *ret is the caller's; publisher_free(). Returns 0, -ENOMEM or the errno of making row memory. */
 _must_check_ int publisher_new(struct maps *maps, size_t row_bytes_max, struct publisher **ret);
 void publisher_free(struct publisher *publisher);
 DEFINE_CLEANUP(struct publisher, publisher_free);
@@ -39,8 +39,9 @@ _must_check_ int publisher_publish_none(struct publisher *publisher, const struc
 					uint32_t number);
 
 /*
- * When the kernel side's map of executables fills up, removes the half least recently hit; `on_removed` learns
- * their numbers. Call once a window. Returns 0 or a negative errno.
+ * Between windows: keeps some row memory free, and when the kernel side's map of executables fills up,
+ * removes the half least recently hit; `on_removed` learns their numbers. Call once a window. Returns 0 or a negative
+ * errno.
  */
 _must_check_ int publisher_trim(struct publisher *publisher, void (*on_removed)(void *arg, uint32_t number), void *arg);
 

@@ -25,28 +25,48 @@ void row_memory_fini(struct row_memory *memory)
 	*memory = (struct row_memory){ 0 };
 }
 
-static int row_memory_grow(struct row_memory *memory)
+static void row_memory_add_chunk(struct row_memory *memory, uint32_t number)
 {
-	struct row_extent extent;
-	uint32_t number;
-	int err;
+	struct row_extent extent = { .ref = number << PPROFD_CHUNK_BITS, .word_cnt = PPROFD_CHUNK_WORDS };
 
-	if (memory->maps->chunk_cnt >= memory->chunk_max)
-		return -ENOSPC;
-	err = maps_add_chunk(memory->maps, &number);
-	if (err < 0)
-		return err;
-	extent.ref = number << PPROFD_CHUNK_BITS;
-	extent.word_cnt = PPROFD_CHUNK_WORDS;
-	memory->used_words += PPROFD_CHUNK_WORDS;
 	if (number == 0) {
 		/* Reference 0 means "none". */
 		extent.ref += ROW_LINE;
 		extent.word_cnt -= ROW_LINE;
-		memory->used_words -= ROW_LINE;
 	}
+	memory->used_words += extent.word_cnt;
 	row_memory_release(memory, extent);
+}
+
+/* Adds at least one chunk, at most `cnt`, as the bound allows. */
+static int row_memory_grow(struct row_memory *memory, size_t cnt)
+{
+	size_t first = memory->maps->chunk_cnt;
+	int err;
+
+	if (first >= memory->chunk_max)
+		return -ENOSPC;
+	if (cnt > memory->chunk_max - first)
+		cnt = memory->chunk_max - first;
+	err = maps_add_chunks(memory->maps, (uint32_t)cnt);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < cnt; i++)
+		row_memory_add_chunk(memory, (uint32_t)(first + i));
 	return 0;
+}
+
+int row_memory_reserve(struct row_memory *memory, size_t word_cnt)
+{
+	size_t free_words = 0;
+	int err;
+
+	for (size_t i = 0; i < memory->free_cnt; i++)
+		free_words += memory->free[i].word_cnt;
+	if (free_words >= word_cnt)
+		return 0;
+	err = row_memory_grow(memory, (word_cnt - free_words + PPROFD_CHUNK_WORDS - 1) / PPROFD_CHUNK_WORDS);
+	return err == -ENOSPC ? 0 : err;
 }
 
 static int row_memory_take(struct row_memory *memory, uint32_t word_cnt, struct row_extent *ret)
@@ -81,7 +101,7 @@ int row_memory_alloc(struct row_memory *memory, size_t word_cnt, struct row_exte
 	err = row_memory_take(memory, rounded, ret);
 	if (err == 0)
 		return 0;
-	err = row_memory_grow(memory);
+	err = row_memory_grow(memory, 1);
 	return err < 0 ? err : row_memory_take(memory, rounded, ret);
 }
 

@@ -34,6 +34,12 @@ void row_memory_init(struct row_memory *memory, struct maps *maps, size_t max_by
 void row_memory_fini(struct row_memory *memory);
 
 /*
+ * Sees that `word_cnt` words are free, as far as the bound allows, so that the blocks to come need not
+ * wait for a chunk each. Returns 0 or the errno of adding chunks.
+ */
+_must_check_ int row_memory_reserve(struct row_memory *memory, size_t word_cnt);
+
+/*
  * A block of at least `word_cnt` words, undefined content. Returns 0 with *ret filled (its
  * word_cnt is what was given), -ENOSPC when the bound is reached, -E2BIG for more than a chunk, or the errno of adding
  * a chunk.
