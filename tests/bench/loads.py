@@ -2,8 +2,8 @@
 """
 What is profiled while the cost of profiling is measured.
 
-A load is told from the rest of the machine by its processes while they live, and by the names of its
-executables afterwards: nothing else on the machine should run under those names.
+Everything a load runs is a copy under a name of its own (bench-...), so that its samples are told from those of
+the rest of the machine by the name of the executable, which all profilers know, also after it has ended.
 """
 
 import contextlib
@@ -28,51 +28,52 @@ IDLE_PROCESSES = 1000
 class Load:
     name: str
     title: str
-    names: frozenset  # of executables, as pprofd names a service and perf a command
     start: object  # called with (cgroup, directory for files)
-    has_idle: bool = False
     kind: str = "programs"  # which budgets hold: programs, compile, spawn, many, idle
-
-    @property
-    def comms(self):
-        """The kernel keeps 15 characters of a name."""
-        return {name[:15] for name in self.names}
 
 
 def quiet(cgroup, command, **kwargs):
     return cgroup.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
 
 
-def python_copy(directory):
-    """Debian's Python under a name of its own: this script is Python too."""
-    copy = directory / "busy-python3"
+def own(directory, program):
+    """A copy of a program, as bench-<name>."""
+    path = shutil.which(program)
+    if not path:
+        raise SystemExit(f"bench: {program} is not there (make deps targets)")
+    copy = directory / f"bench-{os.path.basename(program)}"
     if not copy.exists():
-        shutil.copy(os.path.realpath("/usr/bin/python3"), copy)
+        shutil.copy(os.path.realpath(path), copy)
     return copy
 
 
 def start_python(cgroup, directory):
-    quiet(cgroup, [python_copy(directory), SOURCES / "loop.py", FOREVER], env={"PYTHONHOME": "/usr"})
+    quiet(cgroup, [own(directory, "/usr/bin/python3"), SOURCES / "loop.py", FOREVER], env={"PYTHONHOME": "/usr"})
 
 
-def start_node(cgroup, _directory):
-    quiet(cgroup, ["node", SOURCES / "loop.js", FOREVER])
+def start_node(cgroup, directory):
+    quiet(cgroup, [own(directory, "node"), SOURCES / "loop.js", FOREVER])
 
 
 def start_deep(program, depth):
-    return lambda cgroup, _directory: quiet(cgroup, [OWN / program, FOREVER, depth, WORKING_SET_KIB])
+    def start(cgroup, directory):
+        quiet(cgroup, [own(directory, OWN / program), FOREVER, depth, WORKING_SET_KIB])
+
+    return start
 
 
 def start_redis(cgroup, directory):
     socket = directory / "redis.sock"
     with contextlib.suppress(FileNotFoundError):
         socket.unlink()
-    quiet(cgroup, ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", directory])
+    server = own(directory, "redis-server")
+    quiet(cgroup, [server, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", directory])
     for _ in range(500):
         if socket.exists():
             break
         time.sleep(0.01)
-    quiet(cgroup, ["redis-benchmark", "-s", socket, "-l", "-q", "-c", "50", "-t", "set,get,lpush,lrange_100"])
+    benchmark = own(directory, "redis-benchmark")
+    quiet(cgroup, [benchmark, "-s", socket, "-l", "-q", "-c", "50", "-t", "set,get,lpush,lrange_100"])
 
 
 def write_sources(directory, count=8):
@@ -92,18 +93,32 @@ def write_sources(directory, count=8):
         (directory / f"source_{number}.c").write_text("\n".join(lines) + "\n")
 
 
+def compiler_parts(directory):
+    """Where gcc finds copies of what it runs: under the names it asks for, which lead to names of their own."""
+    parts = directory / "parts"
+    if not parts.exists():
+        parts.mkdir()
+        for part in ("cc1", "as"):
+            command = ["gcc", f"-print-prog-name={part}"]
+            path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+            (parts / part).symlink_to(own(directory, path))
+    return parts
+
+
 def start_compile(cgroup, directory):
     if not (directory / "source_0.c").exists():
         write_sources(directory)
     script = (
-        f"seq 1 1000000 | xargs -P{CPUS} -I{{}} sh -c "
-        f"'exec gcc -O2 -c {directory}/source_$(({{}} % 8)).c -o {directory}/object_$(({{}} % 64)).o'"
+        f"{own(directory, 'seq')} 1 1000000 | {own(directory, 'xargs')} -P{CPUS} -I{{}} {own(directory, 'sh')} -c "
+        f"'exec {own(directory, 'gcc')} -B{compiler_parts(directory)} -O2 "
+        f"-c {directory}/source_$(({{}} % 8)).c -o {directory}/object_$(({{}} % 64)).o'"
     )
-    quiet(cgroup, ["sh", "-c", script])
+    quiet(cgroup, [own(directory, "sh"), "-c", script])
 
 
-def start_spawn(cgroup, _directory):
-    quiet(cgroup, [BUILD / "targets/spawn", "100000000", CPUS * 2, "/bin/true"])
+def start_spawn(cgroup, directory):
+    spawn = own(directory, BUILD / "targets/spawn")
+    quiet(cgroup, [spawn, "100000000", CPUS * 2, own(directory, "true")])
 
 
 def start_many(cgroup, directory):
@@ -113,8 +128,9 @@ def start_many(cgroup, directory):
     start_python(cgroup, directory)
     start_python(cgroup, directory)
     start_node(cgroup, directory)
-    quiet(cgroup, ["perl", "-e", "while (1) { my %h; $h{$_ % 97} .= $_ for 1 .. 1000; $s = join ',', sort keys %h }"])
-    quiet(cgroup, ["openssl", "speed", "-seconds", FOREVER, "sha256"])
+    script = "while (1) { my %h; $h{$_ % 97} .= $_ for 1 .. 1000; $s = join ',', sort keys %h }"
+    quiet(cgroup, [own(directory, "perl"), "-e", script])
+    quiet(cgroup, [own(directory, "openssl"), "speed", "-seconds", FOREVER, "sha256"])
 
 
 def start_idle(cgroup):
@@ -126,36 +142,29 @@ def start_nothing(_cgroup, _directory):
     pass
 
 
+def is_own_executable(name):
+    return name.startswith("bench-")
+
+
+def is_own_command(name):
+    """By the name of a command: gcc calls its parts by their usual names. The rest of the machine may do so too."""
+    return name.startswith("bench-") or name in ("cc1", "as")
+
+
 def deep_loads():
     for program, how in (("deep", "no frame pointers"), ("deep_fp", "frame pointers")):
         for depth in (10, 60, 120):
-            title = f"C++, depth {depth}, {how}"
-            yield Load(f"{program}-{depth}", title, frozenset([program]), start_deep(program, depth))
+            yield Load(f"{program}-{depth}", f"C++, depth {depth}, {how}", start_deep(program, depth))
 
 
-def names(*programs):
-    """Names under which these run: as they are called, and as their files are called behind symbolic links."""
-    found = set()
-    for program in programs:
-        path = shutil.which(program) or program
-        found |= {os.path.basename(program), os.path.basename(os.path.realpath(path))}
-    return frozenset(found)
-
-
-def compiler_names():
-    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True).stdout.strip()
-    return names("gcc", "as", "sh", "xargs", "seq", cc1)
-
-
-MANY = ("deep", "deep_fp", "busy-python3", "node", "perl", "openssl")
 LOADS = (
     *deep_loads(),
-    Load("python", "python3", frozenset(["busy-python3"]), start_python),
-    Load("node", "node", names("node"), start_node),
-    Load("redis", "redis under load", names("redis-server", "redis-benchmark"), start_redis),
-    Load("compile", "parallel compile", compiler_names(), start_compile, kind="compile"),
-    Load("spawn", "spawn storm", names("spawn", "true"), start_spawn, kind="spawn"),
-    Load("many", f"{IDLE_PROCESSES:,} idle, ten busy", names(*MANY), start_many, has_idle=True, kind="many"),
-    Load("idle", "idle machine", frozenset(), start_nothing, kind="idle"),
+    Load("python", "python3", start_python),
+    Load("node", "node", start_node),
+    Load("redis", "redis under load", start_redis),
+    Load("compile", "parallel compile", start_compile, kind="compile"),
+    Load("spawn", "spawn storm", start_spawn, kind="spawn"),
+    Load("many", f"{IDLE_PROCESSES:,} idle, ten busy", start_many, kind="many"),
+    Load("idle", "idle machine", start_nothing, kind="idle"),
 )
 QUICK = ("deep-60", "python", "compile", "spawn", "many", "idle")

@@ -79,13 +79,13 @@ def measure_load(kind, load, files, plan):
         profiler.end()
         row["max_rss_mib"] = profiler.max_rss_kib / 1024
         row["total_cpu_seconds"] = profiler.cgroup.cpu_ns() / 1e9
-        seen = profiler.seen(load, pids)
+        seen = profiler.seen(pids)
     expected = load_ns / 1e9 * profilers.HZ
     row.update(
         load=load.name,
         profiler=kind.name,
         bpf_percent=row["bpf_percent"] if kind.has_bpf else None,
-        captured=seen.samples / expected if load.names and expected else None,
+        captured=seen.samples / expected if load.kind != "idle" else None,
         complete=seen.complete_share,
         samples=seen.samples,
         expected=expected,
@@ -130,17 +130,30 @@ def measure_samples(plan):
     return [dict(zip(names, map(float, line.split()))) for line in lines[1:]], done.stdout
 
 
-def big_files():
-    """libc, node, and the largest of some shared objects of about 100 MB."""
-    found = [shutil.which("node")]
-    for pattern in ("libc.so.6", "libLLVM*.so*"):
-        paths = sorted(pathlib.Path("/usr/lib").glob(f"*-linux-gnu/{pattern}"), key=lambda path: path.stat().st_size)
-        found += paths[-1:]
-    return [pathlib.Path(path).resolve() for path in found if path]
+def shared_object(pattern):
+    """The largest of the system's libraries that match, as a list of one or none."""
+    paths = [path.resolve() for path in pathlib.Path("/usr/lib").glob(f"*-linux-gnu/{pattern}")]
+    return sorted(paths, key=lambda path: path.stat().st_size)[-1:]
+
+
+def lines_of(command, names):
+    """What a program of tests/bench says, a line a file, columns separated by tabs, as dicts."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [dict(zip(names, line.split("\t"))) for line in done.stdout.splitlines()]
 
 
 def measure_rows():
-    """What bench_rows.c says of big_files()."""
-    done = subprocess.run([program("bench_rows"), *big_files()], stdout=subprocess.PIPE, text=True, check=True)
+    """libc, node, and a library of about 100 MB."""
+    files = [*shared_object("libc.so.6"), shutil.which("node"), *shared_object("libLLVM*.so*")]
     names = ("path", "bytes", "rows", "rules", "pages", "ms", "peak_kib")
-    return [dict(zip(names, line.split("\t"))) for line in done.stdout.splitlines()]
+    return lines_of([program("bench_rows"), *files], names)
+
+
+def measure_symbols(plan):
+    """libc, node, and a program with debug info: our own."""
+    files = [*shared_object("libc.so.6"), shutil.which("node"), machine.BUILD / "pprofd"]
+    names = ["path", "addresses", "named", "lines", "cold_ms", "next_ms", "warm_ms", "peak_kib", "kept_kib"]
+    for peer in ("addr2line", "eu-addr2line", "llvm-symbolizer"):
+        names += [f"{peer}_ms", f"{peer}_peak_kib"]
+    peers = ["-p"] if plan.symbol_peers else []
+    return lines_of([program("bench_symbols"), "-n", str(plan.symbol_addresses), *peers, *files], names)

@@ -127,6 +127,17 @@ def rows_table(rows):
     return align(lines)
 
 
+def symbols_table(rows):
+    """One line a file: ours from nothing and once known, then what the peers take for the same addresses."""
+    peers = [name[:-3] for name in rows[0] if name.endswith("_ms") and f"{name[:-3]}_peak_kib" in rows[0]]
+    lines = [["file", "", "addresses", "named %", "cold ms", "warm ms", "peak MiB", *(f"{peer} ms" for peer in peers)]]
+    for row in rows:
+        named, peak = 100 * float(row["named"]), int(row["peak_kib"]) / 1024
+        ours = [row["addresses"], f"{named:.1f}", row["cold_ms"], row["warm_ms"], f"{peak:.1f}"]
+        lines.append([row["path"], "", *ours, *(row[f"{peer}_ms"] for peer in peers)])
+    return align(lines)
+
+
 def text(result):
     about = result["machine"]
     start = "  ".join(f"{name} {ms:.0f}" for name, ms in result["start_ms"].items())
@@ -138,6 +149,7 @@ def text(result):
             NOTES,
             "BPF per sample\n" + result["samples_text"].rstrip(),
             "Rows\n" + rows_table(result["rows"]),
+            "Symbols\n" + symbols_table(result["symbols"]),
             f"Start to first sample, ms\n{start}",
             "Budgets (DESIGN.md, 8)\n" + budgets_table(result["budgets"]),
         ]

@@ -30,10 +30,12 @@ class Plan:
     start_rounds: int
     depths: tuple
     sample_rounds: int
+    symbol_addresses: int
+    symbol_peers: bool
 
 
-FULL = Plan(tuple(load.name for load in loads.LOADS), 2, 5, 1, 5, (10, 30, 60, 100, 120), 9)
-QUICK = Plan(loads.QUICK, 1, 3, 1, 1, (10, 60, 120), 5)
+FULL = Plan(tuple(load.name for load in loads.LOADS), 2, 5, 1, 5, (10, 30, 60, 100, 120), 9, 1000, True)
+QUICK = Plan(loads.QUICK, 1, 3, 1, 1, (10, 60, 120), 5, 1000, False)
 
 
 def say(text):
@@ -63,7 +65,7 @@ def run_loads(plan, wanted, kinds):
     with measure.scratch_directory() as files:
         for load in (load for load in loads.LOADS if load.name in wanted):
             with machine.cgroup("idle") as idle:
-                if load.has_idle:
+                if load.kind == "many":
                     loads.start_idle(idle)
                 for number in range(plan.rounds):
                     for kind in kinds:
@@ -92,6 +94,8 @@ def main():
         result["start_ms"] = {kind.name: measure.measure_start(kind, plan.start_rounds) for kind in kinds}
         say("bench: rows")
         result["rows"] = measure.measure_rows()
+        say("bench: symbols")
+        result["symbols"] = measure.measure_symbols(plan)
         result["loads"] = run_loads(plan, wanted, kinds)
     result["budgets"] = report.budgets(result)
     print(report.text(result))
