@@ -47,6 +47,8 @@ static __always_inline int walk_fill(struct walk *walk, __u64 address)
 	len = page + WALK_PAGE - start;
 	if (len > WALK_WINDOW)
 		len = WALK_WINDOW;
+	/* A read that fails leaves zeros behind. */
+	walk->window_len = 0;
 	if (walk_read_user(walk->window, len, start))
 		return -1;
 	walk->window_start = start;
