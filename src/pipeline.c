@@ -222,7 +222,7 @@ int pipeline_get_fd(const struct pipeline *pipeline)
 
 int pipeline_dispatch(struct pipeline *pipeline)
 {
-	int err = sampler_follow_cpus(pipeline->sampler);
+	int err = sampler_dispatch(pipeline->sampler);
 
 	return err < 0 ? err : drain_dispatch(pipeline->drain);
 }

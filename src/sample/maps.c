@@ -34,7 +34,8 @@ int maps_end_epoch(struct maps *maps, uint32_t *ret_ended)
 	uint32_t ended = *maps->epoch;
 	int err;
 
-	*maps->epoch = ended + 1;
+	/* After the zeroes that the last but one epoch's counts were overwritten with. */
+	__atomic_store_n(maps->epoch, ended + 1, __ATOMIC_RELEASE);
 	err = maps_wait(maps);
 	if (err < 0)
 		return err;
@@ -44,7 +45,7 @@ int maps_end_epoch(struct maps *maps, uint32_t *ret_ended)
 
 int maps_forget_rows(struct maps *maps)
 {
-	*maps->rows_generation += 1;
+	__atomic_store_n(maps->rows_generation, *maps->rows_generation + 1, __ATOMIC_RELEASE);
 	return maps_wait(maps);
 }
 

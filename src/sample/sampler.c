@@ -5,7 +5,6 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/netlink.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "sample/cpus.h"
 #include "sample/perf_event.h"
 
 #include "pprofd.skel.h"
@@ -27,8 +27,13 @@
 #define SAMPLER_TARGETS_MAX 32768u
 #define SAMPLER_BUCKETS_MIN 64u
 #define SAMPLER_BUCKETS_MAX (1u << 14)
+/* Of counts: there are buckets for every possible CPU, which on virtual machines may be many times those online. */
+#define SAMPLER_COUNTS_BYTES (8u << 20)
+#define SAMPLER_COUNTS_BYTES_PER_CPU (256u << 10)
 /* A second of new stacks of 60 frames at 99 Hz is 50 KB a CPU. */
 #define SAMPLER_RING_PER_CPU (256u << 10)
+#define SAMPLER_RING_HZ 99u
+#define SAMPLER_RING_SCALE_MAX 8u
 #define SAMPLER_RING_MIN (512u << 10)
 #define SAMPLER_RING_MAX (64u << 20)
 
@@ -42,6 +47,7 @@ struct sampler {
 	struct bpf_link *fork_link, *free_link;
 	int hotplug_fd;
 	bool running;
+	size_t counters_len, buckets_len; /* as they are mapped */
 	uint64_t throttled;
 	bool only_targets;
 };
@@ -66,23 +72,45 @@ static uint32_t round_up_pow2(uint64_t number, uint32_t min, uint32_t max)
 	return result;
 }
 
-/* Buckets enough that a window's samples, all different, fill them by half. */
-static uint32_t sampler_bucket_cnt(const struct sampler_options *options)
+static uint32_t online_cpu_cnt(uint32_t cpu_cnt)
+{
+	long online_cnt = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return online_cnt < 1 || online_cnt > (long)cpu_cnt ? cpu_cnt : (uint32_t)online_cnt;
+}
+
+/*
+ * Buckets enough that a window's samples, all different, fill them by half, or fewer where that would
+ * be too much memory: a full bucket sends on what it has.
+ */
+static uint32_t sampler_bucket_cnt(const struct sampler_options *options, uint32_t cpu_cnt)
 {
 	uint64_t samples = options->sample_hz * (options->window_ns / 1000000) / 1000;
+	uint64_t bytes_max = SAMPLER_COUNTS_BYTES + (uint64_t)online_cpu_cnt(cpu_cnt) * SAMPLER_COUNTS_BYTES_PER_CPU;
+	uint32_t bucket_cnt;
 
 	if (options->buckets_per_cpu)
 		return round_up_pow2(options->buckets_per_cpu, 1, SAMPLER_BUCKETS_MAX);
-	return round_up_pow2(samples / (PPROFD_BUCKET_SLOTS / 2), SAMPLER_BUCKETS_MIN, SAMPLER_BUCKETS_MAX);
+	bucket_cnt = round_up_pow2(samples / (PPROFD_BUCKET_SLOTS / 2), SAMPLER_BUCKETS_MIN, SAMPLER_BUCKETS_MAX);
+	while (bucket_cnt > SAMPLER_BUCKETS_MIN &&
+	       2 * (uint64_t)cpu_cnt * bucket_cnt * sizeof(struct pprofd_bucket) > bytes_max)
+		bucket_cnt /= 2;
+	return bucket_cnt;
 }
 
 static uint32_t sampler_ring_bytes(const struct sampler_options *options, uint32_t cpu_cnt)
 {
 	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	uint32_t scale = options->sample_hz / SAMPLER_RING_HZ;
 
 	if (options->ring_bytes)
 		return round_up_pow2(options->ring_bytes, page, SAMPLER_RING_MAX);
-	return round_up_pow2((uint64_t)cpu_cnt * SAMPLER_RING_PER_CPU, SAMPLER_RING_MIN, SAMPLER_RING_MAX);
+	if (scale < 1)
+		scale = 1;
+	if (scale > SAMPLER_RING_SCALE_MAX)
+		scale = SAMPLER_RING_SCALE_MAX;
+	return round_up_pow2((uint64_t)online_cpu_cnt(cpu_cnt) * scale * SAMPLER_RING_PER_CPU, SAMPLER_RING_MIN,
+			     SAMPLER_RING_MAX);
 }
 
 /* Does the kernel have bpf_rdonly_cast()? Without BTF to tell, helpers do. */
@@ -150,7 +178,7 @@ static size_t map_bytes(const struct bpf_map *map)
 	return bpf_map__max_entries(map) * (key + value);
 }
 
-static int map_memory(const struct bpf_map *map, int prot, void **ret)
+static int map_memory(const struct bpf_map *map, int prot, size_t *ret_len, void **ret)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t len = (map_bytes(map) + page - 1) & ~(page - 1);
@@ -158,6 +186,7 @@ static int map_memory(const struct bpf_map *map, int prot, void **ret)
 
 	if (memory == MAP_FAILED)
 		return -errno;
+	*ret_len = len;
 	*ret = memory;
 	return 0;
 }
@@ -180,13 +209,13 @@ static int sampler_open_maps(struct sampler *sampler)
 	struct pprofd_bpf *skel = sampler->skel;
 	struct maps *maps = &sampler->maps;
 	struct bpf_map *map;
-	void *memory;
-	int err = map_memory(skel->maps.counters, PROT_READ, &memory);
+	void *memory = NULL;
+	int err = map_memory(skel->maps.counters, PROT_READ, &sampler->counters_len, &memory);
 
 	if (err < 0)
 		return err;
 	maps->counters = memory;
-	err = map_memory(skel->maps.counts, PROT_READ | PROT_WRITE, &memory);
+	err = map_memory(skel->maps.counts, PROT_READ | PROT_WRITE, &sampler->buckets_len, &memory);
 	if (err < 0)
 		return err;
 	maps->buckets = memory;
@@ -212,7 +241,7 @@ static int sampler_load(struct sampler *sampler, const struct sampler_options *o
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		return -EOPNOTSUPP;
 	sampler->maps.cpu_cnt = (uint32_t)cpu_cnt;
-	sampler->maps.bucket_cnt = sampler_bucket_cnt(options);
+	sampler->maps.bucket_cnt = sampler_bucket_cnt(options, (uint32_t)cpu_cnt);
 	sampler->events = calloc((size_t)cpu_cnt, sizeof(*sampler->events));
 	if (!sampler->events)
 		return -ENOMEM;
@@ -230,19 +259,6 @@ static int sampler_load(struct sampler *sampler, const struct sampler_options *o
 	return sampler_open_maps(sampler);
 }
 
-/* The kernel's own device messages (lib/kobject_uevent.c): group 1. */
-static int sampler_open_hotplug(void)
-{
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-
-	if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 int sampler_get_hotplug_fd(const struct sampler *sampler)
 {
 	return sampler->hotplug_fd;
@@ -258,7 +274,7 @@ int sampler_new(const struct sampler_options *options, struct sampler **ret)
 	if (!sampler)
 		return -ENOMEM;
 	sampler->maps.fence_fd = sampler->maps.fence_inner_fd = -1;
-	sampler->hotplug_fd = sampler_open_hotplug();
+	sampler->hotplug_fd = cpus_open_messages();
 	sampler->sample_hz = options->sample_hz;
 	sampler->only_targets = options->only_targets;
 	sampler->event = strdup(options->event);
@@ -285,6 +301,10 @@ void sampler_free(struct sampler *sampler)
 	closep(&sampler->maps.fence_fd);
 	closep(&sampler->maps.fence_inner_fd);
 	maps_close_chunks(&sampler->maps);
+	if (sampler->maps.counters)
+		munmap((void *)(uintptr_t)sampler->maps.counters, sampler->counters_len);
+	if (sampler->maps.buckets)
+		munmap(sampler->maps.buckets, sampler->buckets_len);
 	for (size_t i = 0; i < sampler->maps.chunk_cnt; i++)
 		close(sampler->maps.chunk_fds[i]);
 	pprofd_bpf__destroy(sampler->skel);
@@ -299,23 +319,10 @@ struct maps *sampler_get_maps(struct sampler *sampler)
 	return &sampler->maps;
 }
 
-/* Calls for each CPU of a list such as "0-3,8". Returns 0 or -EBADMSG. */
-static int cpu_list_mark(const char *list, bool *online, uint32_t cpu_cnt)
+static void sampler_close_event(struct sampler *sampler, struct perf_event *event)
 {
-	while (*list && *list != '\n') {
-		char *end;
-		unsigned long first = strtoul(list, &end, 10);
-		unsigned long last = first;
-
-		if (end == list)
-			return -EBADMSG;
-		if (*end == '-')
-			last = strtoul(end + 1, &end, 10);
-		for (unsigned long cpu = first; cpu <= last && cpu < cpu_cnt; cpu++)
-			online[cpu] = true;
-		list = *end == ',' ? end + 1 : end;
-	}
-	return 0;
+	sampler->throttled += perf_event_take_throttled(event);
+	perf_event_fini(event);
 }
 
 static int sampler_update_cpu(struct sampler *sampler, struct perf_event *event, bool online)
@@ -325,7 +332,7 @@ static int sampler_update_cpu(struct sampler *sampler, struct perf_event *event,
 	if (online == (event->fd >= 0))
 		return 0;
 	if (!online) {
-		perf_event_fini(event);
+		sampler_close_event(sampler, event);
 		return 0;
 	}
 	err = perf_event_init(event, sampler->event, sampler->sample_hz, event->cpu, sampler->skel->progs.on_tick);
@@ -335,7 +342,6 @@ static int sampler_update_cpu(struct sampler *sampler, struct perf_event *event,
 
 int sampler_follow_cpus(struct sampler *sampler)
 {
-	char message[4096];
 	_cleanup_(freep) char *online = NULL;
 	_cleanup_(freep) bool *is_online = calloc(sampler->maps.cpu_cnt, sizeof(*is_online));
 	int err;
@@ -344,25 +350,58 @@ int sampler_follow_cpus(struct sampler *sampler)
 		return -ENOMEM;
 	if (!sampler->running)
 		return 0;
-	/* The messages only say that it is time to look. */
-	while (sampler->hotplug_fd >= 0 && recv(sampler->hotplug_fd, message, sizeof(message), 0) > 0)
-		;
 	err = file_read("/sys/devices/system/cpu/online", 65536, &online, NULL);
 	if (err < 0)
 		return err;
 	if (sampler->online && strcmp(online, sampler->online) == 0)
 		return 0;
-	err = cpu_list_mark(online, is_online, sampler->maps.cpu_cnt);
+	err = cpus_parse_list(online, is_online, sampler->maps.cpu_cnt);
 	if (err < 0)
 		return err;
 	for (uint32_t cpu = 0; cpu < sampler->maps.cpu_cnt; cpu++) {
-		err = sampler_update_cpu(sampler, &sampler->events[cpu], is_online[cpu]);
-		if (err < 0)
-			return err;
+		int cpu_err = sampler_update_cpu(sampler, &sampler->events[cpu], is_online[cpu]);
+
+		if (err == 0)
+			err = cpu_err;
 	}
+	if (err < 0)
+		return err;
 	free(sampler->online);
 	sampler->online = take_ptr(online);
 	return 0;
+}
+
+/*
+ * The event of a CPU that went is dead, and stays so when the CPU comes back before anybody looks
+ * (kernel/events/core.c, perf_event_exit_cpu()). Returns true when it is time to look.
+ */
+static bool sampler_take_message(struct sampler *sampler, const char *message, size_t len)
+{
+	bool is_offline;
+	uint32_t cpu;
+
+	if (!cpus_parse_message(message, len, &cpu, &is_offline))
+		return false;
+	if (is_offline && cpu < sampler->maps.cpu_cnt)
+		sampler_close_event(sampler, &sampler->events[cpu]);
+	free(take_ptr(sampler->online));
+	return true;
+}
+
+int sampler_dispatch(struct sampler *sampler)
+{
+	bool is_time = false;
+	char message[4096];
+	ssize_t len;
+
+	if (sampler->hotplug_fd < 0)
+		return 0;
+	while ((len = recv(sampler->hotplug_fd, message, sizeof(message), 0)) > 0)
+		is_time = sampler_take_message(sampler, message, (size_t)len) || is_time;
+	/* ENOBUFS: some were too many for the socket. */
+	if (len < 0 && errno == ENOBUFS)
+		is_time = true;
+	return is_time ? sampler_follow_cpus(sampler) : 0;
 }
 
 static int sampler_follow_forks(struct sampler *sampler)

@@ -47,12 +47,18 @@ void sampler_stop(struct sampler *sampler);
 /* Closes the events until sampler_start(), but goes on following the forks of targets. */
 void sampler_pause(struct sampler *sampler);
 
-/* While it runs: opens events on CPUs that came online, lets go of those that went. 0 or a negative errno. */
+/*
+ * While it runs: opens events on CPUs that came online, lets go of those that went. Returns 0, or the negative errno
+ * of one that could not be opened; the others are.
+ */
 _must_check_ int sampler_follow_cpus(struct sampler *sampler);
 
+/* Reads the kernel's device messages and does as they say. Returns as sampler_follow_cpus(). */
+_must_check_ int sampler_dispatch(struct sampler *sampler);
+
 /*
- * Readable when sampler_follow_cpus() may have something to do. -1 when the kernel's device messages
- * cannot be had here (another network namespace): then once a window must do.
+ * Readable when sampler_dispatch() may have something to do. -1 when the kernel's device messages
+ * cannot be had here (another network namespace): then sampler_follow_cpus() once a window must do.
  */
 int sampler_get_hotplug_fd(const struct sampler *sampler);
 
