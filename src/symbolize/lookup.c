@@ -169,11 +169,27 @@ static int lookup_make_line(struct lookup *lookup, size_t i)
 	return 0;
 }
 
+/*
+ * GCC leaves out the linkage names of functions that are static: the symbol table has them, and with them the
+ * parameters. What the compiler appended (".cold") is no part of the function's name.
+ */
+static int lookup_link_name(struct lookup *lookup, size_t i, struct symbol_line *outermost)
+{
+	const char *name = lookup->names[i];
+
+	if (outermost->system_name || !outermost->name || !name || strncmp(name, "_Z", 2) != 0)
+		return 0;
+	outermost->system_name = arena_strndup(lookup->arena, name, strcspn(name, "."));
+	return outermost->system_name ? 0 : -ENOMEM;
+}
+
 static int lookup_answer(struct lookup *lookup, size_t i, struct symbol *ret)
 {
 	struct unit_answer *answer = &lookup->answers[i];
 	int err = lookup_make_line(lookup, i);
 
+	if (err == 0 && answer->line_cnt > 0)
+		err = lookup_link_name(lookup, i, &answer->lines[answer->line_cnt - 1]);
 	if (err < 0)
 		return err;
 	for (size_t k = 0; k < answer->line_cnt; k++) {

@@ -37,6 +37,7 @@ struct unit {
 	size_t line_cnt;
 	Dwarf_Files *files;
 	const char *last_file, *last_copy; /* libdw's, and our copy of it */
+	const char *directory;             /* of the compilation; NULL unknown */
 	Dwarf_Half version;
 	bool has_scopes; /* names without linkage name are qualified */
 	struct arena *arena;
@@ -183,16 +184,26 @@ static int unit_copy_string(struct unit *unit, Dwarf_Die *die, unsigned attribut
 	return 0;
 }
 
-/* The file's path as people write it; the same file mostly follows itself. */
+/*
+ * The file's path as people write it, from the compilation directory where that is known; one that does not
+ * start at the root was rewritten by the build (-ffile-prefix-map). The same file mostly follows itself.
+ */
 static int unit_copy_file(struct unit *unit, const char *file, const char **ret)
 {
+	bool is_joined = file && file[0] != '/' && file[0] != '<' && unit->directory && unit->directory[0] == '/';
+	_cleanup_(strbuf_fini) struct strbuf path = { 0 };
 	char *copy;
 
 	*ret = "";
 	if (!file)
 		return 0;
 	if (file != unit->last_file) {
-		copy = arena_strndup(unit->arena, file, strlen(file));
+		if (is_joined)
+			strbuf_printf(&path, "%s/", unit->directory);
+		strbuf_puts(&path, file);
+		if (strbuf_error(&path))
+			return strbuf_error(&path);
+		copy = arena_strndup(unit->arena, path.data, path.len);
 		if (!copy)
 			return -ENOMEM;
 		source_path_clean(copy);
@@ -381,6 +392,7 @@ int unit_resolve(Dwarf_Die *die, const uint64_t *elfvas, size_t elfva_cnt, struc
 		.has_scopes = scope_is_used(die),
 		.arena = arena,
 	};
+	Dwarf_Attribute directory;
 	int err;
 
 	unit.innermost = malloc((elfva_cnt + 1) * sizeof(*unit.innermost));
@@ -388,6 +400,7 @@ int unit_resolve(Dwarf_Die *die, const uint64_t *elfvas, size_t elfva_cnt, struc
 		return -ENOMEM;
 	for (size_t i = 0; i < elfva_cnt; i++)
 		unit.innermost[i] = UNIT_NO_FRAME;
+	unit.directory = dwarf_formstring(dwarf_attr(die, DW_AT_comp_dir, &directory));
 	if (dwarf_cu_info(die->cu, &unit.version, NULL, NULL, NULL, NULL, NULL, NULL) != 0)
 		unit.version = 0;
 	if (dwarf_getsrclines(die, &unit.lines, &unit.line_cnt) != 0)
