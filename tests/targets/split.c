@@ -30,16 +30,16 @@ TARGET_HOT uint64_t work_c(uint64_t value, uint64_t spins)
 	return value;
 }
 
-/* One round is some 3 ms: short against a tick of 99 Hz, long against reading the clock. */
+/* One round is some 100 ms, ten ticks of 99 Hz: the counts of ticks in each part are never far from its share. */
 TARGET_FUNCTION uint64_t dispatch(uint64_t value)
 {
 	uint64_t start_ns = target_clock_ns(CLOCK_THREAD_CPUTIME_ID), a_ns, b_ns, c_ns;
 
-	value = TARGET_CALL(work_a(value, 5 * (TARGET_SPINS / 5)));
+	value = TARGET_CALL(work_a(value, 50 * TARGET_SPINS));
 	a_ns = target_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	value = TARGET_CALL(work_b(value, 3 * (TARGET_SPINS / 5)));
+	value = TARGET_CALL(work_b(value, 30 * TARGET_SPINS));
 	b_ns = target_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	value = TARGET_CALL(work_c(value, 2 * (TARGET_SPINS / 5)));
+	value = TARGET_CALL(work_c(value, 20 * TARGET_SPINS));
 	c_ns = target_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	spent_ns[0] += a_ns - start_ns;
 	spent_ns[1] += b_ns - a_ns;

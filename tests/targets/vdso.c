@@ -24,8 +24,8 @@ int main(int argc, char **argv)
 	while (target_running())
 		value = TARGET_CALL(hot(value));
 	target_print_chain("hot;main");
-	target_print_chain("<plt>;hot;main");
-	target_print_chain("<libc>;hot;main");
+	target_print_rare_chain("<plt>;hot;main");
+	target_print_rare_chain("<libc>;hot;main");
 	target_print_chain("<vdso>;<libc>;hot;main");
 	return target_finish();
 }
