@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,12 +16,15 @@
 #include "sample/sampler.h"
 #include "symbolize/name_batch.h"
 #include "target/executable.h"
+#include "target/refusals.h"
 #include "unwind/publisher.h"
 #include "unwind/unwind_table.h"
 
 /* Service of threads that belong to no program. */
 #define PIPELINE_KERNEL_SERVICE "kernel"
 #define PIPELINE_SYMBOL_CACHE_MAX (8u << 20)
+/* Of the time that passes, debug info may take this part of one CPU when it goes on for ever. */
+#define PIPELINE_DEBUGINFO_PART 1000
 
 static const char *const pipeline_debug_roots[] = { "/usr/lib/debug", NULL };
 
@@ -33,12 +37,12 @@ struct pipeline {
 	struct publisher *publisher;
 	struct executables executables;
 	struct symbolizer *symbolizer;
-	/* Executable number -> epoch in which its rows were settled, or refused for lack of room. */
-	struct hashmap settled;
+	struct refusals refusals; /* of executables the kernel side asks rows for */
 	int epoll_fd;
 	uint64_t counters_before[PPROFD_COUNTER_CNT]; /* of the warm-up */
-	uint64_t executables_failed;
+	uint64_t lost_before;
 	uint64_t lost_cnt; /* samples of windows that could not be named */
+	bool is_trim_failing, is_cpu_failing;
 };
 
 void profile_set_fini(struct profile_set *set)
@@ -57,50 +61,50 @@ static int pipeline_publish(struct pipeline *pipeline, const struct executable *
 	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
 	int err = unwind_table_new(executable->object, &table);
 
-	if (err == -ENOMEM)
+	if (err == 0)
+		err = publisher_publish(pipeline->publisher, &executable->key, executable->number, table);
+	switch (err) {
+	case 0:
+	case -ENOMEM:
+	case -ENOSPC:
+	case -ENOENT:
 		return err;
-	if (err < 0) {
+	default:
 		log_debug("%s: no unwind rows: %s", executable_path(executable), strerror(-err));
 		return publisher_publish_none(pipeline->publisher, &executable->key, executable->number);
 	}
-	return publisher_publish(pipeline->publisher, &executable->key, executable->number, table);
 }
 
-/* Has this executable been dealt with, so that asking again changes nothing yet? */
-static bool pipeline_is_settled(const struct pipeline *pipeline, uint32_t number)
+static int pipeline_answer(struct pipeline *pipeline, const struct pprofd_executable_record *record)
 {
-	const uint64_t *epoch = hashmap_find(&pipeline->settled, number);
+	struct executable *executable = NULL;
+	int err = executables_open(&pipeline->executables, "/proc", record, &executable);
 
-	return epoch && (*epoch == UINT64_MAX || *epoch == maps_get_epoch(pipeline->maps));
+	if (err == 0)
+		return pipeline_publish(pipeline, executable);
+	return err == -EBADMSG ? publisher_publish_none(pipeline->publisher, &record->key, record->number) : err;
 }
 
-/*
- * A failure is this executable's alone: it is counted, and the kernel side asks again when it meets
- * the file again, but no more in this window when there is no room for its rows.
- */
-static int pipeline_on_executable(void *arg, const struct pprofd_executable_record *record)
+/* A failure is this executable's alone: the kernel side asks again when it meets the file again. */
+static void pipeline_on_executable(void *arg, const struct pprofd_executable_record *record)
 {
 	struct pipeline *pipeline = arg;
-	struct executable *executable = NULL;
-	uint64_t settled = UINT64_MAX;
+	uint32_t epoch = maps_get_epoch(pipeline->maps);
 	int err;
 
-	if (pipeline_is_settled(pipeline, record->number))
-		return 0;
-	err = executables_open(&pipeline->executables, "/proc", record, &executable);
-	if (err == 0)
-		err = pipeline_publish(pipeline, executable);
-	else if (err == -EBADMSG && executable)
-		err = publisher_publish_none(pipeline->publisher, &record->key, record->number);
-	if (err < 0) {
-		pipeline->executables_failed++;
-		log_debug("%.*s (executable %u of process %u): %s", PPROFD_NAME_MAX, record->name, record->number,
-			  record->tgid, strerror(-err));
-		if (err != -ENOSPC && err != -E2BIG)
-			return 0;
-		settled = maps_get_epoch(pipeline->maps);
+	if (refusals_hold(&pipeline->refusals, record->number, epoch) ||
+	    !publisher_is_wanted(pipeline->publisher, &record->key))
+		return;
+	err = pipeline_answer(pipeline, record);
+	if (err == 0) {
+		refusals_remove(&pipeline->refusals, record->number);
+		return;
 	}
-	return hashmap_put(&pipeline->settled, record->number, settled);
+	log_debug("%.*s (executable %u of process %u): %s", PPROFD_NAME_MAX, record->name, record->number, record->tgid,
+		  strerror(-err));
+	err = refusals_add(&pipeline->refusals, record->number, epoch, err);
+	if (err < 0)
+		log_debug("executable %u: %s", record->number, strerror(-err));
 }
 
 static int pipeline_publish_vdso(struct pipeline *pipeline)
@@ -138,6 +142,8 @@ static int pipeline_new_stages(struct pipeline *pipeline)
 		.debug_roots = pipeline_debug_roots,
 		.kallsyms_path = "/proc/kallsyms",
 		.cache_max = PIPELINE_SYMBOL_CACHE_MAX,
+		/* One profile of everything is a recording: it is waited for. */
+		.debuginfo_window_ns = options->per_service ? options->window_ns / PIPELINE_DEBUGINFO_PART : 0,
 	};
 	int err = sampler_new(&sampler_options, &pipeline->sampler);
 
@@ -156,6 +162,18 @@ static int pipeline_new_stages(struct pipeline *pipeline)
 	return pipeline_publish_vdso(pipeline);
 }
 
+/* A descriptor for each executable in use, two for each CPU: more than the usual soft limit of 1,024. */
+static void pipeline_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_debug("raising the limit on open files: %s", strerror(errno));
+}
+
 int pipeline_new(const struct pipeline_options *options, struct pipeline **ret)
 {
 	_cleanup_(pipeline_freep) struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
@@ -170,6 +188,7 @@ int pipeline_new(const struct pipeline_options *options, struct pipeline **ret)
 		return -ENOMEM;
 	if (pipeline->epoll_fd < 0)
 		return -errno;
+	pipeline_raise_limit();
 	err = pipeline_new_stages(pipeline);
 	if (err < 0)
 		return err;
@@ -194,7 +213,7 @@ void pipeline_free(struct pipeline *pipeline)
 	symbolizer_free(pipeline->symbolizer);
 	sampler_free(pipeline->sampler);
 	executables_fini(&pipeline->executables);
-	hashmap_fini(&pipeline->settled);
+	refusals_fini(&pipeline->refusals);
 	closep(&pipeline->epoll_fd);
 	free(pipeline->event);
 	free(pipeline);
@@ -220,11 +239,23 @@ int pipeline_get_fd(const struct pipeline *pipeline)
 	return pipeline->epoll_fd;
 }
 
+/* Says once, not each time, that something has begun to fail; samples go on. */
+static void pipeline_note(bool *is_failing, int err, const char *what)
+{
+	if (err < 0 && !*is_failing)
+		log_warning("%s: %s", what, strerror(-err));
+	*is_failing = err < 0;
+}
+
+static void pipeline_note_cpus(struct pipeline *pipeline, int err)
+{
+	pipeline_note(&pipeline->is_cpu_failing, err, "cannot sample every CPU that is online");
+}
+
 int pipeline_dispatch(struct pipeline *pipeline)
 {
-	int err = sampler_dispatch(pipeline->sampler);
-
-	return err < 0 ? err : drain_dispatch(pipeline->drain);
+	pipeline_note_cpus(pipeline, sampler_dispatch(pipeline->sampler));
+	return drain_dispatch(pipeline->drain);
 }
 
 /* Answers the kernel side until `end_mono_ns`. */
@@ -260,6 +291,7 @@ int pipeline_warm_up(struct pipeline *pipeline, uint64_t duration_ns)
 	err = drain_end_window(pipeline->drain, &batch);
 	for (int i = 0; i < PPROFD_COUNTER_CNT; i++)
 		pipeline->counters_before[i] = maps_read_counter(pipeline->maps, (enum pprofd_counter)i);
+	pipeline->lost_before = drain_get_lost(pipeline->drain);
 	return err;
 }
 
@@ -381,7 +413,7 @@ static void pipeline_on_removed(void *arg, uint32_t number)
 {
 	struct pipeline *pipeline = arg;
 
-	hashmap_remove(&pipeline->settled, number);
+	refusals_remove(&pipeline->refusals, number);
 	executables_remove(&pipeline->executables, number);
 }
 
@@ -395,22 +427,24 @@ int pipeline_collect(struct pipeline *pipeline, struct profile_set *set)
 	err = pipeline_name(pipeline, batch, set);
 	if (err < 0)
 		return err;
+	/* What is wrong from here on must not cost the window that `set` has by now. */
 	err = publisher_trim(pipeline->publisher, pipeline_on_removed, pipeline);
-	if (err < 0)
-		return err;
-	return sampler_follow_cpus(pipeline->sampler);
+	pipeline_note(&pipeline->is_trim_failing, err, "cannot make room for unwind rows");
+	pipeline_note_cpus(pipeline, sampler_follow_cpus(pipeline->sampler));
+	return 0;
 }
 
 void pipeline_get_stats(const struct pipeline *pipeline, struct pipeline_stats *ret)
 {
 	*ret = (struct pipeline_stats){ 0 };
-	for (int i = 0; i < PPROFD_COUNTER_CNT; i++)
+	/* A sample counts in EVENTS, the first, before anything else: read last, it is never the smaller number. */
+	for (int i = PPROFD_COUNTER_CNT - 1; i >= 0; i--)
 		ret->counters[i] =
 			maps_read_counter(pipeline->maps, (enum pprofd_counter)i) - pipeline->counters_before[i];
-	ret->lost_user = drain_get_lost(pipeline->drain) + pipeline->lost_cnt;
+	ret->lost_user = drain_get_lost(pipeline->drain) - pipeline->lost_before + pipeline->lost_cnt;
 	ret->throttled = sampler_read_throttled(pipeline->sampler);
 	ret->executables = pipeline->executables.by_number.cnt;
-	ret->executables_failed = pipeline->executables_failed;
+	ret->executables_failed = pipeline->refusals.by_number.cnt;
 	publisher_get_stats(pipeline->publisher, &ret->rows, &ret->row_memory);
 	ret->map_memory = pipeline->maps->fixed_bytes + ret->row_memory;
 	sampler_read_cost(pipeline->sampler, &ret->bpf_ns, &ret->bpf_runs);

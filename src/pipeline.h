@@ -35,7 +35,7 @@ struct pipeline_stats {
 	uint64_t lost_user;          /* samples that user space could not place: no memory, or a record missing */
 	uint64_t throttled;          /* times the kernel throttled a sampling event */
 	uint64_t executables;        /* with a number */
-	uint64_t executables_failed; /* could not be opened or read */
+	uint64_t executables_failed; /* could not be opened or given rows so far */
 	uint64_t rows;               /* published */
 	uint64_t row_memory;         /* bytes of BPF maps for rows */
 	uint64_t map_memory;         /* bytes of all BPF maps */

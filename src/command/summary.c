@@ -154,7 +154,6 @@ struct pipeline_stats summary_since(const struct pipeline_stats *now, const stru
 		since.counters[i] -= before->counters[i];
 	since.lost_user -= before->lost_user;
 	since.throttled -= before->throttled;
-	since.executables_failed -= before->executables_failed;
 	since.bpf_ns -= before->bpf_ns;
 	since.bpf_runs -= before->bpf_runs;
 	return since;

@@ -10,7 +10,7 @@
 
 struct drain {
 	struct maps *maps;
-	int (*on_executable)(void *arg, const struct pprofd_executable_record *record);
+	void (*on_executable)(void *arg, const struct pprofd_executable_record *record);
 	void *arg;
 	struct batch *batches[2]; /* by the lowest bit of the epoch */
 	uint64_t start_wall_ns;   /* of the running epoch */
@@ -53,19 +53,17 @@ static void drain_add_count(struct drain *drain, struct batch *batch, const stru
 		drain->lost_cnt += slot->count;
 }
 
-static int drain_on_record(void *arg, const void *data, size_t len)
+static int drain_take_record(struct drain *drain, const struct pprofd_record *head, size_t len)
 {
-	const struct pprofd_record *head = data;
-	struct drain *drain = arg;
-	const struct pprofd_count_record *counted = data;
+	const struct pprofd_count_record *counted = (const void *)head;
 
 	if (len < sizeof(*head))
 		return -EBADMSG;
 	switch ((enum pprofd_record_type)head->type) {
 	case PPROFD_RECORD_STACK:
-		return drain_on_stack(drain, data, len);
+		return drain_on_stack(drain, (const void *)head, len);
 	case PPROFD_RECORD_PROCESS:
-		return drain_on_process(drain, data, len);
+		return drain_on_process(drain, (const void *)head, len);
 	case PPROFD_RECORD_COUNT:
 		if (len < sizeof(*counted))
 			return -EBADMSG;
@@ -74,12 +72,23 @@ static int drain_on_record(void *arg, const void *data, size_t len)
 	case PPROFD_RECORD_EXECUTABLE:
 		if (len < sizeof(struct pprofd_executable_record))
 			return -EBADMSG;
-		return drain->on_executable(drain->arg, data);
+		drain->on_executable(drain->arg, (const void *)head);
+		return 0;
 	}
 	return -EBADMSG;
 }
 
-int drain_new(struct maps *maps, int (*on_executable)(void *arg, const struct pprofd_executable_record *), void *arg,
+/* A record that cannot be kept must not keep others from being read. */
+static int drain_on_record(void *arg, const void *record, size_t len)
+{
+	int err = drain_take_record(arg, record, len);
+
+	if (err < 0)
+		log_debug("a record of %zu bytes: %s", len, strerror(-err));
+	return 0;
+}
+
+int drain_new(struct maps *maps, void (*on_executable)(void *arg, const struct pprofd_executable_record *), void *arg,
 	      struct drain **ret)
 {
 	_cleanup_(drain_freep) struct drain *drain = calloc(1, sizeof(*drain));
@@ -150,7 +159,7 @@ int drain_end_window(struct drain *drain, struct batch **ret)
 		return err;
 	mono_ns = clock_mono_ns();
 	wall_ns = clock_wall_ns();
-	/* Should a record not fit in memory, the counts that miss it come out as lost below. */
+	/* Counts whose records cannot be read come out as lost below. */
 	err = maps_consume(drain->maps);
 	if (err < 0)
 		log_debug("reading the ring buffer: %s", strerror(-err));

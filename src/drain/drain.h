@@ -4,7 +4,8 @@
  *
  * 1. Records go to the batch of the epoch they name: a record of the running epoch that is read
  *    while the last one is drained waits for its own window.
- * 2. What cannot be kept (no memory, a record that breaks its format) is counted in lost_cnt, by samples.
+ * 2. What cannot be kept (no memory, a record that breaks its format) never ends the reading: the counts
+ *    that miss their stack or process are lost, and counted by samples.
  *
  * The event loop's thread only.
  */
@@ -20,21 +21,20 @@
 struct drain;
 
 /*
- * `maps` is borrowed. Executables that the kernel side asks rows for go to `on_executable` as they
- * are read; it returns 0 or a negative errno that ends the reading.
+ * `maps` is borrowed. Executables that the kernel side asks rows for go to `on_executable` as they are read.
  * *ret is the caller's; drain_free(). Returns 0 or -ENOMEM.
  */
-_must_check_ int drain_new(struct maps *maps, int (*on_executable)(void *arg, const struct pprofd_executable_record *),
+_must_check_ int drain_new(struct maps *maps, void (*on_executable)(void *arg, const struct pprofd_executable_record *),
 			   void *arg, struct drain **ret);
 void drain_free(struct drain *drain);
 DEFINE_CLEANUP(struct drain, drain_free);
 
-/* Reads the records that wait. Returns 0 or the first negative errno. */
+/* Reads the records that wait. Returns 0 or the errno of reading. */
 _must_check_ int drain_dispatch(struct drain *drain);
 
 /*
  * Ends the epoch and takes its batch: *ret is the caller's; batch_free().
- * Returns 0, -ENOMEM or the errno of waiting for the kernel side; then the epoch runs on.
+ * Returns 0, -ENOMEM or the errno of waiting for the kernel side; then what it holds comes out of a later window.
  */
 _must_check_ int drain_end_window(struct drain *drain, struct batch **ret);
 

@@ -16,12 +16,16 @@ struct published {
 	struct pprofd_executable_key key;
 	uint32_t number;
 	uint64_t row_cnt;
-	struct row_extent *extents; /* its pages, then rules, then page table */
+	size_t word_cnt; /* of its extents */
+	struct row_extent *extents;
 	size_t extent_cnt, extent_cap;
+	uint32_t last_hit_epoch; /* as publisher_list_stale() found it */
 };
 
 /* Row memory that is kept free for executables to come, in words: most need no more. */
 #define PUBLISHER_SPARE_WORDS (PPROFD_CHUNK_WORDS / 2)
+/* When room must be made, this part of all row memory at once: each time programs have to be waited for. */
+#define PUBLISHER_ROOM_PART 8
 
 struct publisher {
 	struct maps *maps;
@@ -77,8 +81,15 @@ static void publisher_forget(struct publisher *publisher, struct published *publ
 	published_free(published);
 }
 
-/* Takes the rows of one executable from the kernel side. */
-static int publisher_withdraw(struct publisher *publisher, struct published *published)
+static struct published *publisher_find(const struct publisher *publisher, uint32_t number)
+{
+	const uint64_t *value = hashmap_find(&publisher->published, number);
+
+	return value ? (struct published *)(uintptr_t)*value : NULL;
+}
+
+/* Takes the rows of one executable from the kernel side; programs under way may still read them. */
+static int publisher_hide(const struct publisher *publisher, const struct published *published)
 {
 	struct pprofd_executable executable;
 	int err = maps_get_executable(publisher->maps, &published->key, &executable);
@@ -91,35 +102,96 @@ static int publisher_withdraw(struct publisher *publisher, struct published *pub
 		};
 		err = maps_put_executable(publisher->maps, &published->key, &executable);
 	}
-	if (err < 0 && err != -ENOENT)
-		return err;
-	err = maps_forget_rows(publisher->maps);
-	if (err < 0)
-		return err;
-	publisher_forget(publisher, published);
-	return 0;
+	return err == -ENOENT ? 0 : err;
 }
 
-/* The executable that was hit longest ago, but not in this window or the one before; NULL: there is none. */
-static struct published *publisher_find_stale(const struct publisher *publisher)
+/*
+ * Takes the rows of `list` back, all with one wait for programs under way. Should that fail, they
+ * are hidden and still published: to be withdrawn another time.
+ */
+static int publisher_withdraw(struct publisher *publisher, struct published *const *list, size_t cnt)
 {
-	uint32_t oldest = maps_get_epoch(publisher->maps) - 1;
+	size_t hidden_cnt = 0;
+	int err = 0, wait_err;
+
+	while (hidden_cnt < cnt && err == 0) {
+		err = publisher_hide(publisher, list[hidden_cnt]);
+		if (err == 0)
+			hidden_cnt++;
+	}
+	if (hidden_cnt == 0)
+		return err;
+	wait_err = maps_forget_rows(publisher->maps);
+	if (wait_err < 0)
+		return wait_err;
+	for (size_t i = 0; i < hidden_cnt; i++)
+		publisher_forget(publisher, list[i]);
+	return err;
+}
+
+static int published_compare(const void *a, const void *b)
+{
+	const struct published *left = *(struct published *const *)a, *right = *(struct published *const *)b;
+
+	return (left->last_hit_epoch > right->last_hit_epoch) - (left->last_hit_epoch < right->last_hit_epoch);
+}
+
+/* Fills `list` with what was hit neither in this window nor in the one before, the longest ago first. */
+static size_t publisher_list_stale(const struct publisher *publisher, struct published **list)
+{
+	uint32_t now = maps_get_epoch(publisher->maps);
 	const struct hashmap_entry *entry;
-	struct published *stale = NULL;
-	size_t pos = 0;
+	size_t pos = 0, cnt = 0;
 
 	while ((entry = hashmap_next(&publisher->published, &pos))) {
 		struct published *published = (struct published *)(uintptr_t)entry->value;
 		struct pprofd_executable executable;
 
-		if (maps_get_executable(publisher->maps, &published->key, &executable) < 0)
-			return published;
-		if (executable.last_hit_epoch < oldest) {
-			oldest = executable.last_hit_epoch;
-			stale = published;
-		}
+		published->last_hit_epoch = 0;
+		if (maps_get_executable(publisher->maps, &published->key, &executable) == 0)
+			published->last_hit_epoch = executable.last_hit_epoch;
+		if ((uint64_t)published->last_hit_epoch + 1 < now)
+			list[cnt++] = published;
 	}
-	return stale;
+	qsort(list, cnt, sizeof(struct published *), published_compare);
+	return cnt;
+}
+
+/*
+ * Gives back at least `word_cnt` words of row memory at the expense of what is not hit. -ENOSPC, and
+ * nothing withdrawn, when that would not do.
+ */
+static int publisher_make_room(struct publisher *publisher, size_t word_cnt)
+{
+	_cleanup_(freep) struct published **list = calloc(publisher->published.cnt + 1, sizeof(struct published *));
+	size_t wanted = publisher->memory.chunk_max * PPROFD_CHUNK_WORDS / PUBLISHER_ROOM_PART;
+	size_t found = 0, cnt = 0, stale_cnt;
+
+	if (!list)
+		return -ENOMEM;
+	if (wanted < word_cnt)
+		wanted = word_cnt;
+	stale_cnt = publisher_list_stale(publisher, list);
+	while (cnt < stale_cnt && found < wanted)
+		found += list[cnt++]->word_cnt;
+	if (cnt == 0 || found < word_cnt)
+		return -ENOSPC;
+	return publisher_withdraw(publisher, list, cnt);
+}
+
+/* Sees that `word_cnt` words are free: by more row memory, and once that is at its bound by making room. */
+static int publisher_reserve(struct publisher *publisher, size_t word_cnt)
+{
+	size_t free_cnt;
+	int err;
+
+	if (word_cnt > publisher->memory.chunk_max * PPROFD_CHUNK_WORDS)
+		return -ENOSPC;
+	err = row_memory_reserve(&publisher->memory, word_cnt);
+	if (err < 0)
+		return err;
+	free_cnt = row_memory_count_free(&publisher->memory);
+	return free_cnt < word_cnt ? publisher_make_room(publisher, word_cnt - free_cnt) : 0;
 }
 
 /* A block of row memory for `published`, at the expense of others when need be: its reference and its words. */
@@ -131,22 +203,16 @@ static int publisher_alloc(struct publisher *publisher, struct published *publis
 
 	if (err < 0)
 		return err;
-	for (;;) {
-		struct published *stale;
-
-		err = row_memory_alloc(&publisher->memory, word_cnt, &extent);
-		if (err != -ENOSPC)
-			break;
-		stale = publisher_find_stale(publisher);
-		if (!stale)
-			return -ENOSPC;
-		err = publisher_withdraw(publisher, stale);
+	/* Enough may be free, but in pieces. */
+	while ((err = row_memory_alloc(&publisher->memory, word_cnt, &extent)) == -ENOSPC) {
+		err = publisher_make_room(publisher, word_cnt);
 		if (err < 0)
 			return err;
 	}
 	if (err < 0)
 		return err;
 	published->extents[published->extent_cnt++] = extent;
+	published->word_cnt += extent.word_cnt;
 	*ret_ref = extent.ref;
 	return row_memory_open(&publisher->memory, extent, ret_words);
 }
@@ -194,7 +260,7 @@ static int publisher_write(struct publisher *publisher, const struct unwind_tabl
 	pages = calloc(executable->page_cnt + 1, sizeof(*pages));
 	if (!pages)
 		return -ENOMEM;
-	err = row_memory_reserve(&publisher->memory, table_word_cnt(table, executable));
+	err = publisher_reserve(publisher, table_word_cnt(table, executable));
 	if (err < 0)
 		return err;
 	err = publisher_alloc(publisher, published, table->rule_cnt * sizeof(*table->rules) / sizeof(uint32_t),
@@ -212,16 +278,20 @@ static int publisher_write(struct publisher *publisher, const struct unwind_tabl
 	return 0;
 }
 
-/* What the kernel side has written to the entry stays. */
+/*
+ * What the kernel side has written to the entry stays. One that it has no entry of, as it was removed
+ * meanwhile, is not made anew: nothing would remove it again. Only the vDSO is there before it is met.
+ */
 static int publisher_put(struct publisher *publisher, const struct pprofd_executable_key *key,
 			 struct pprofd_executable *executable)
 {
-	struct pprofd_executable known;
+	struct pprofd_executable known = { 0 };
+	int err = maps_get_executable(publisher->maps, key, &known);
 
-	if (maps_get_executable(publisher->maps, key, &known) == 0) {
-		executable->last_hit_epoch = known.last_hit_epoch;
-		executable->last_request_tick = known.last_request_tick;
-	}
+	if (err < 0 && (err != -ENOENT || executable->number != PPROFD_EXECUTABLE_VDSO))
+		return err;
+	executable->last_hit_epoch = known.last_hit_epoch;
+	executable->last_request_tick = known.last_request_tick;
 	return maps_put_executable(publisher->maps, key, executable);
 }
 
@@ -229,12 +299,11 @@ int publisher_publish(struct publisher *publisher, const struct pprofd_executabl
 		      const struct unwind_table *table)
 {
 	struct pprofd_executable executable = { .number = number, .state = PPROFD_EXECUTABLE_READY };
-	uint64_t *old = hashmap_find(&publisher->published, number);
-	struct published *published;
+	struct published *published = publisher_find(publisher, number);
 	int err;
 
-	if (old) {
-		err = publisher_withdraw(publisher, (struct published *)(uintptr_t)*old);
+	if (published) {
+		err = publisher_withdraw(publisher, &published, 1);
 		if (err < 0)
 			return err;
 	}
@@ -263,6 +332,14 @@ int publisher_publish_none(struct publisher *publisher, const struct pprofd_exec
 	struct pprofd_executable executable = { .number = number, .state = PPROFD_EXECUTABLE_NO_ROWS };
 
 	return publisher_put(publisher, key, &executable);
+}
+
+bool publisher_is_wanted(const struct publisher *publisher, const struct pprofd_executable_key *key)
+{
+	struct pprofd_executable executable;
+
+	return maps_get_executable(publisher->maps, key, &executable) == 0 &&
+	       executable.state == PPROFD_EXECUTABLE_PENDING;
 }
 
 /* One executable of the kernel side's map, for sorting by when it was hit. */
@@ -305,24 +382,38 @@ static int publisher_list(const struct publisher *publisher, struct trim_entry *
 	return 0;
 }
 
-static int publisher_remove(struct publisher *publisher, const struct trim_entry *entry)
+/* Keeps of the `cnt` sorted entries what may go: the half hit longest ago, unless it was hit lately. */
+static size_t publisher_choose(const struct publisher *publisher, struct trim_entry *entries, size_t cnt)
 {
-	uint64_t *published = hashmap_find(&publisher->published, entry->number);
+	uint32_t now = maps_get_epoch(publisher->maps);
+	size_t chosen_cnt = 0;
 
-	if (published) {
-		int err = publisher_withdraw(publisher, (struct published *)(uintptr_t)*published);
-
-		if (err < 0)
-			return err;
+	for (size_t i = 0; i < cnt / 2; i++) {
+		/* Stacks of this window and the last may still name it; the vDSO is everybody's. */
+		if ((uint64_t)entries[i].last_hit_epoch + 1 < now && entries[i].number != PPROFD_EXECUTABLE_VDSO)
+			entries[chosen_cnt++] = entries[i];
 	}
-	publisher->removed_cnt++;
-	return maps_remove_executable(publisher->maps, &entry->key);
+	return chosen_cnt;
+}
+
+static int publisher_withdraw_entries(struct publisher *publisher, const struct trim_entry *entries, size_t cnt)
+{
+	_cleanup_(freep) struct published **list = calloc(cnt + 1, sizeof(struct published *));
+	size_t published_cnt = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < cnt; i++) {
+		list[published_cnt] = publisher_find(publisher, entries[i].number);
+		if (list[published_cnt])
+			published_cnt++;
+	}
+	return publisher_withdraw(publisher, list, published_cnt);
 }
 
 int publisher_trim(struct publisher *publisher, void (*on_removed)(void *arg, uint32_t number), void *arg)
 {
 	_cleanup_(freep) struct trim_entry *entries = NULL;
-	uint32_t now = maps_get_epoch(publisher->maps);
 	size_t cnt;
 	int err = row_memory_reserve(&publisher->memory, PUBLISHER_SPARE_WORDS);
 
@@ -338,13 +429,15 @@ int publisher_trim(struct publisher *publisher, void (*on_removed)(void *arg, ui
 	if (err < 0)
 		return err;
 	qsort(entries, cnt, sizeof(*entries), trim_entry_compare);
-	for (size_t i = 0; i < cnt / 2; i++) {
-		/* Stacks of this window and the last may still name it; the vDSO is everybody's. */
-		if (entries[i].last_hit_epoch + 1 >= now || entries[i].number == PPROFD_EXECUTABLE_VDSO)
-			continue;
-		err = publisher_remove(publisher, &entries[i]);
+	cnt = publisher_choose(publisher, entries, cnt);
+	err = publisher_withdraw_entries(publisher, entries, cnt);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < cnt; i++) {
+		err = maps_remove_executable(publisher->maps, &entries[i].key);
 		if (err < 0 && err != -ENOENT)
 			return err;
+		publisher->removed_cnt += err == 0;
 		on_removed(arg, entries[i].number);
 	}
 	return 0;

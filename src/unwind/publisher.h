@@ -13,6 +13,7 @@
 #define PPROFD_UNWIND_PUBLISHER_H
 
 #include <pprofd/abi.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -27,14 +28,18 @@ void publisher_free(struct publisher *publisher);
 DEFINE_CLEANUP(struct publisher, publisher_free);
 
 /*
- * Publishes `table` for `key`, which the kernel side has numbered `number`; an executable that it
- * does not know yet (the vDSO) is added. Returns 0, -ENOSPC when row memory is full of executables that are hit,
- * -E2BIG when a page or the rules exceed a chunk, -ENOMEM, or the errno of the map.
+ * Publishes `table` for `key`, which the kernel side has numbered `number`, in the place of what was
+ * published before. Returns 0, -ENOSPC when row memory is full of executables that are hit, -E2BIG when a page or the
+ * rules exceed a chunk, -ENOENT when the kernel side does not know the file any more (the vDSO is added), -ENOMEM, or
+ * the errno of the map.
  */
 _must_check_ int publisher_publish(struct publisher *publisher, const struct pprofd_executable_key *key,
 				   uint32_t number, const struct unwind_table *table);
 
-/* Tells the kernel side that there are no rows to come: frame pointers it is. */
+/* Does the kernel side wait for rows of `key`? Not when it has forgotten the file. */
+bool publisher_is_wanted(const struct publisher *publisher, const struct pprofd_executable_key *key);
+
+/* Tells the kernel side that there are no rows to come: frame pointers it is. Returns 0, -ENOENT, or an errno. */
 _must_check_ int publisher_publish_none(struct publisher *publisher, const struct pprofd_executable_key *key,
 					uint32_t number);
 

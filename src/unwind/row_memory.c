@@ -48,6 +48,10 @@ static int row_memory_grow(struct row_memory *memory, size_t cnt)
 		return -ENOSPC;
 	if (cnt > memory->chunk_max - first)
 		cnt = memory->chunk_max - first;
+	/* Else a chunk could be added and then not be remembered. */
+	err = vec_reserve(&memory->free, &memory->free_cap, memory->free_cnt + cnt);
+	if (err < 0)
+		return err;
 	err = maps_add_chunks(memory->maps, (uint32_t)cnt);
 	if (err < 0)
 		return err;
@@ -56,13 +60,20 @@ static int row_memory_grow(struct row_memory *memory, size_t cnt)
 	return 0;
 }
 
-int row_memory_reserve(struct row_memory *memory, size_t word_cnt)
+size_t row_memory_count_free(const struct row_memory *memory)
 {
-	size_t free_words = 0;
-	int err;
+	size_t word_cnt = 0;
 
 	for (size_t i = 0; i < memory->free_cnt; i++)
-		free_words += memory->free[i].word_cnt;
+		word_cnt += memory->free[i].word_cnt;
+	return word_cnt;
+}
+
+int row_memory_reserve(struct row_memory *memory, size_t word_cnt)
+{
+	size_t free_words = row_memory_count_free(memory);
+	int err;
+
 	if (free_words >= word_cnt)
 		return 0;
 	err = row_memory_grow(memory, (word_cnt - free_words + PPROFD_CHUNK_WORDS - 1) / PPROFD_CHUNK_WORDS);
@@ -97,7 +108,7 @@ int row_memory_alloc(struct row_memory *memory, size_t word_cnt, struct row_exte
 	/* The first chunk has a line less to give. */
 	if (word_cnt > PPROFD_CHUNK_WORDS - ROW_LINE)
 		return -E2BIG;
-	rounded = ((uint32_t)word_cnt + ROW_LINE - 1) & ~(ROW_LINE - 1);
+	rounded = word_cnt ? ((uint32_t)word_cnt + ROW_LINE - 1) & ~(ROW_LINE - 1) : ROW_LINE;
 	err = row_memory_take(memory, rounded, ret);
 	if (err == 0)
 		return 0;

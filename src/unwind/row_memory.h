@@ -39,6 +39,9 @@ void row_memory_fini(struct row_memory *memory);
  */
 _must_check_ int row_memory_reserve(struct row_memory *memory, size_t word_cnt);
 
+/* Words that are free, in blocks of any size. */
+size_t row_memory_count_free(const struct row_memory *memory);
+
 /*
  * A block of at least `word_cnt` words, undefined content. Returns 0 with *ret filled (its
  * word_cnt is what was given), -ENOSPC when the bound is reached, -E2BIG for more than a chunk, or the errno of adding
