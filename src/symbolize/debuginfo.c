@@ -195,11 +195,11 @@ static int debuginfo_ask_units(struct debuginfo *info, const uint64_t *elfvas, s
 	return 0;
 }
 
-int debuginfo_resolve(const struct object *object, bool is_trusted, const char *const *debug_roots,
-		      const uint64_t *elfvas, size_t elfva_cnt, struct arena *arena, struct unit_answer *ret)
+int debuginfo_resolve(const struct debuginfo_source *source, const uint64_t *elfvas, size_t elfva_cnt,
+		      struct arena *arena, struct unit_answer *ret)
 {
-	_cleanup_(debuginfo_fini) struct debuginfo info = { .object = object };
-	int err = debuginfo_init(&info, is_trusted, debug_roots);
+	_cleanup_(debuginfo_fini) struct debuginfo info = { .object = source->object };
+	int err = debuginfo_init(&info, source->is_trusted, source->debug_roots);
 
 	if (err < 0)
 		return err == -ENODATA ? 0 : err;

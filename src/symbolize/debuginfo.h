@@ -27,13 +27,17 @@
 /* True when the file has debug info itself that may be read. */
 bool debuginfo_is_usable(const struct object *object, bool is_trusted);
 
+struct debuginfo_source {
+	const struct object *object;
+	bool is_trusted;                /* the file is below a debug root */
+	const char *const *debug_roots; /* where debug info is that dwz moved into a file of its own */
+};
+
 /*
- * Answers `elfvas` (ascending); `is_trusted` says that the file is below a debug root. Debug info that dwz
- * moved into a file of its own is looked for below `debug_roots`. Malformed debug info answers nothing.
+ * Answers `elfvas` (ascending). Malformed debug info answers nothing.
  * Returns 0 or -ENOMEM.
  */
-_must_check_ int debuginfo_resolve(const struct object *object, bool is_trusted, const char *const *debug_roots,
-				   const uint64_t *elfvas, size_t elfva_cnt, struct arena *arena,
-				   struct unit_answer *ret);
+_must_check_ int debuginfo_resolve(const struct debuginfo_source *source, const uint64_t *elfvas, size_t elfva_cnt,
+				   struct arena *arena, struct unit_answer *ret);
 
 #endif

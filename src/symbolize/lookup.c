@@ -58,14 +58,16 @@ static int lookup_find_debuginfo(struct lookup *lookup, const struct object **re
 
 static int lookup_ask_debuginfo(struct lookup *lookup, bool *ret_is_final)
 {
+	struct debuginfo_source source = { .debug_roots = lookup->options->debug_roots };
 	const struct object *object;
 	int err = lookup_find_debuginfo(lookup, &object);
 
 	*ret_is_final = !object || !lookup->options->without_debuginfo;
 	if (err < 0 || !object || lookup->options->without_debuginfo)
 		return err;
-	return debuginfo_resolve(object, object == lookup->debugfile, lookup->options->debug_roots, lookup->elfvas,
-				 lookup->elfva_cnt, lookup->arena, lookup->answers);
+	source.object = object;
+	source.is_trusted = object == lookup->debugfile;
+	return debuginfo_resolve(&source, lookup->elfvas, lookup->elfva_cnt, lookup->arena, lookup->answers);
 }
 
 static int lookup_ask_symtabs(struct lookup *lookup)
@@ -214,20 +216,20 @@ static int lookup_answer(struct lookup *lookup, size_t i, struct symbol *ret)
 }
 
 int lookup_resolve(const struct lookup_options *options, const struct object *object, const uint64_t *elfvas,
-		   size_t elfva_cnt, struct arena *arena, struct symbol *ret, bool *ret_is_final)
+		   size_t elfva_cnt, struct symbol *ret, bool *ret_is_final)
 {
 	_cleanup_(lookup_fini) struct lookup lookup = {
 		.options = options,
 		.object = object,
 		.elfvas = elfvas,
 		.elfva_cnt = elfva_cnt,
-		.arena = arena,
+		.arena = options->arena,
 	};
 	bool is_final;
 	int err;
 
-	lookup.answers = arena_calloc(arena, elfva_cnt, sizeof(*lookup.answers));
-	lookup.names = arena_calloc(arena, elfva_cnt, sizeof(*lookup.names));
+	lookup.answers = arena_calloc(lookup.arena, elfva_cnt, sizeof(*lookup.answers));
+	lookup.names = arena_calloc(lookup.arena, elfva_cnt, sizeof(*lookup.names));
 	if (!lookup.answers || !lookup.names)
 		return -ENOMEM;
 	err = lookup_ask_debuginfo(&lookup, &is_final);

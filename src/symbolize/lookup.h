@@ -20,15 +20,15 @@
 struct lookup_options {
 	enum demangle_mode demangle;
 	const char *const *debug_roots; /* NULL-terminated */
+	struct arena *arena;            /* of the lines and strings that are found */
 	bool without_debuginfo;         /* it would take too long now: symbol tables alone */
 };
 
 /*
- * Sets ret[i] for elfvas[i] (ascending); lines and strings are of `arena`. *ret_is_final is false when debug
- * info was there and was left out. Returns 0 or -ENOMEM.
+ * Sets ret[i] for elfvas[i] (ascending). *ret_is_final is false when debug info was there and was left out.
+ * Returns 0 or -ENOMEM.
  */
 _must_check_ int lookup_resolve(const struct lookup_options *options, const struct object *object,
-				const uint64_t *elfvas, size_t elfva_cnt, struct arena *arena, struct symbol *ret,
-				bool *ret_is_final);
+				const uint64_t *elfvas, size_t elfva_cnt, struct symbol *ret, bool *ret_is_final);
 
 #endif

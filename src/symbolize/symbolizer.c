@@ -212,6 +212,7 @@ static int symbolizer_look_up(struct symbolizer_call *call, struct symbol *symbo
 	const struct lookup_options options = {
 		.demangle = symbolizer->demangle,
 		.debug_roots = (const char *const *)symbolizer->debug_roots,
+		.arena = call->arena,
 		.without_debuginfo = !symbolizer_has_time(symbolizer),
 	};
 	uint64_t *elfvas = arena_calloc(call->arena, call->miss_cnt, sizeof(*elfvas));
@@ -222,7 +223,7 @@ static int symbolizer_look_up(struct symbolizer_call *call, struct symbol *symbo
 		return -ENOMEM;
 	for (size_t k = 0; k < call->miss_cnt; k++)
 		elfvas[k] = call->misses[k].elfva;
-	err = lookup_resolve(&options, call->object, elfvas, call->miss_cnt, call->arena, symbols, ret_is_final);
+	err = lookup_resolve(&options, call->object, elfvas, call->miss_cnt, symbols, ret_is_final);
 	if (!options.without_debuginfo) {
 		symbolizer->debuginfo_left_ns -= (int64_t)(clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - start_ns);
 		symbolizer->is_heap_used = true;
