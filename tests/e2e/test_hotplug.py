@@ -5,7 +5,6 @@ import contextlib
 import os
 import pathlib
 import subprocess
-import time
 
 import pytest
 
@@ -47,22 +46,28 @@ def check(recording, truth, report):
     assert ours == pytest.approx(truth, rel=0.1)
 
 
+def wait_sampled(recording, cpu_cnt):
+    programs.wait_until(lambda: programs.sampled_cpus(recording.pid) == cpu_cnt, f"{cpu_cnt} CPUs are not sampled")
+
+
 def test_a_cpu_that_goes_and_comes_back_is_sampled_again(cpu1, report):
+    cpu_cnt = os.sysconf("SC_NPROCESSORS_ONLN")
     with recorder(hz=499) as recording:
-        time.sleep(2)
+        wait_sampled(recording, cpu_cnt)
         cpu1(False)
-        time.sleep(0.5)
+        wait_sampled(recording, cpu_cnt - 1)
         cpu1(True)
-        time.sleep(1)
+        wait_sampled(recording, cpu_cnt)
         truth = burn_on_cpu1()
     check(recording, truth, report)
 
 
 def test_a_cpu_that_comes_later_is_sampled(cpu1, report):
+    cpu_cnt = os.sysconf("SC_NPROCESSORS_ONLN")
     cpu1(False)
     with recorder(hz=499) as recording:
-        time.sleep(2)
+        wait_sampled(recording, cpu_cnt - 1)
         cpu1(True)
-        time.sleep(1)
+        wait_sampled(recording, cpu_cnt)
         truth = burn_on_cpu1()
     check(recording, truth, report)

@@ -67,7 +67,7 @@ def test_what_is_sent_keeps_every_rule(number, scratch, report):
     with FakePyroscope() as server, load():
         with agent(scratch, "--pyroscope-url", server.url, "--label", "env=test") as running:
             server.wait_for(lambda: len(of_service(server, "plain")) >= 4)
-            time.sleep(0.5)
+            time.sleep(0.5)  # into the window that will be cut short
             before, stopped_wall_ns = len(server.series), time.time_ns()
             status = running.stop(number)
         plain = of_service(server, "plain")
@@ -117,7 +117,7 @@ def closed_port():
 def test_a_dead_endpoint_is_logged_once_and_loses_nothing_when_it_comes_back(scratch):
     port = closed_port()
     with load(), agent(scratch, "--pyroscope-url", f"http://127.0.0.1:{port}") as running:
-        time.sleep(5)
+        time.sleep(5)  # windows enough for more than one complaint
         complaints = [line for line in running.said.splitlines() if re.search(r"connect|deliver", line)]
         assert len(complaints) == 1, running.said
         with FakePyroscope(port=port) as server:

@@ -79,6 +79,26 @@ def test_every_hot_sample_has_the_chain(name, args, root, report):
     assert recording.complete >= 0.995, recording.reasons
 
 
+def kernel_symbols():
+    with open("/proc/kallsyms", encoding="ascii") as file:
+        return {line.split()[2] for line in file}
+
+
+def test_kernel_frames_stand_on_the_users(report):
+    recording, said = record_target(machine.require_target("syscalls"), [])
+    chains = to_chains(said["chain"] + said["rare_chain"], machine.TARGETS / "syscalls", "c")
+    inside = [stack for stack in recording.profile.stacks if any("vfs_read" == frame.name for frame in stack.frames)]
+    symbols = kernel_symbols()
+
+    report(f"{total(inside)} of {recording.profile.samples} samples in the kernel's vfs_read")
+    assert total(inside) >= 0.9 * recording.profile.samples, recording.profile.flat()
+    for stack in inside:
+        kernel = [frame for frame in stack.frames if frame.kernel]
+        assert stack.frames[: len(kernel)] == tuple(kernel), f"kernel frames are not on top: {pprof.describe(stack)}"
+        assert {frame.name for frame in kernel} <= symbols, pprof.describe(stack)
+        assert any(c.matches(stack) for c in chains), pprof.describe(stack)
+
+
 def test_what_has_no_symbols_is_still_unwound(report):
     program = machine.require_target("plain_stripped")
     recording, _ = record_target(program, [])

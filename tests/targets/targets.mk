@@ -20,7 +20,7 @@ TARGETS_CXXFLAGS := -std=gnu++17 -O2 -g -Wall -Wextra -fomit-frame-pointer
 TARGETS_FP := -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -DTARGET_LEAF_FP=1
 
 # One word a program: NAME, or NAME=SOURCE when they differ. Flags of its own: target_flags_NAME.
-TARGETS_C := plain deep inlining signals longjmp frames execed split spawn jit vdso \
+TARGETS_C := plain deep inlining signals longjmp frames execed split spawn jit vdso syscalls \
 	plain_nopie=plain plain_static=plain plain_static_pie=plain plain_o0=plain plain_fp=plain \
 	plain_debug_frame=plain plain_fp_only=plain plain_stripped=plain deep_fp=deep split_fp=split
 

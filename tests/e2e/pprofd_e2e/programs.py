@@ -45,6 +45,15 @@ def running(command, warm=True, **kwargs):
         process.wait()
 
 
+def sampled_cpus(pid):
+    """How many sampling events a pprofd holds open: one for each CPU."""
+    count = 0
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            count += os.readlink(entry) == "anon_inode:[perf_event]"
+    return count
+
+
 def children(pid):
     """Pids of the processes that `pid` has started and that still run."""
     found = []

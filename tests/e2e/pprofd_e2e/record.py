@@ -21,6 +21,7 @@ COMPLETE = re.compile(r"([0-9.]+) ?% complete user stacks")
 @dataclasses.dataclass
 class Recording:
     path: pathlib.Path
+    pid: int  # of pprofd
     profile: pprof.Profile = None
     stats: dict = None
     stdout: str = ""
@@ -81,7 +82,7 @@ def recorder(pids=None, command=None, hz=999, seconds=None, extra=(), cwd=None):
     line = command_line(out, stats, pids, command, hz, seconds, extra)
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(line, text=True, errors="replace", cwd=cwd, **pipes)
-    recording = Recording(path=out)
+    recording = Recording(out, process.pid)
     try:
         yield recording
         if pids is None and command is None and seconds is None:

@@ -6,7 +6,6 @@ import random
 import socket
 import subprocess
 import textwrap
-import time
 
 from . import machine, programs
 
@@ -105,8 +104,9 @@ def nginx(directory):
     with programs.running([server, "-c", directory / "nginx.conf"], warm=False) as process:
         programs.wait_until(lambda: _answers(("127.0.0.1", port)), "nginx does not answer")
         with programs.running(load):
-            time.sleep(0.3)
-            yield [process.pid, *programs.children(process.pid)]
+            workers = programs.children(process.pid)
+            programs.wait_until(lambda: sum(map(programs.cpu_ticks, workers)) >= 5, "nginx has nothing to do")
+            yield [process.pid, *workers]
 
 
 PYTHON = """
