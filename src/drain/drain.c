@@ -32,16 +32,17 @@ static int drain_on_stack(struct drain *drain, const struct pprofd_stack_record 
 
 static int drain_on_process(struct drain *drain, const struct pprofd_process_record *record, size_t len)
 {
-	struct batch_process process = {
+	struct batch_process process;
+
+	if (len < sizeof(*record))
+		return -EBADMSG;
+	process = (struct batch_process){
 		.process = record->process,
 		.start_ns = record->start_ns,
 		.cgroup_id = record->cgroup_id,
 		.tgid = record->tgid,
 		.executable = record->executable,
 	};
-
-	if (len < sizeof(*record))
-		return -EBADMSG;
 	memcpy(process.comm, record->comm, sizeof(process.comm));
 	process.comm[sizeof(process.comm) - 1] = '\0';
 	return batch_add_process(drain->batches[record->head.epoch & 1], &process);
