@@ -3,6 +3,8 @@
 
 import re
 
+from .pprof import plain_name
+
 LIBC = re.compile(r"^(libc|libpthread|libm|ld-linux[^/]*)(\.so|-)")
 # What the C library's frames are called in a static program, where they have no module of their own.
 LIBC_NAMES = re.compile(r"^(__libc_start|__restore_rt|start_thread|clone3?$|__clone|(__)?(gsignal|raise|pthread_kill))")
@@ -45,8 +47,6 @@ class Chain:
         return word in ("<libc>", "<runtime>") and self._match(part, frames, at + 1)
 
     def _is_one(self, word, frame):
-        from .pprof import plain_name
-
         name = plain_name(frame.name)
         if word == "<libc>":
             return bool(LIBC.match(frame.module) or (frame.module == self.program and LIBC_NAMES.match(name)))
@@ -55,7 +55,7 @@ class Chain:
         if word == "<plt>":
             return frame.module == self.program and ("@plt" in name or name.startswith(self.program + "+0x"))
         if word == "<jit>":
-            return frame.module in ("", "[anon]", "[jit]", "//anon") or frame.module.startswith("[")
+            return frame.module.startswith("[")
         if word == "<runtime>":
             return frame.module == self.program
         return name == word

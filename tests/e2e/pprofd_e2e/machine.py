@@ -42,7 +42,3 @@ def require_target(name):
 def require_root():
     require(os.geteuid() == 0, "needs root")
     require(PPROFD.exists(), f"{PPROFD} is not built (make)")
-
-
-def online_cpus():
-    return os.sched_getaffinity(0)
