@@ -146,9 +146,9 @@ def is_own_executable(name):
     return name.startswith("bench-")
 
 
-def is_own_command(name):
-    """By the name of a command: gcc calls its parts by their usual names. The rest of the machine may do so too."""
-    return name.startswith("bench-") or name in ("cc1", "as")
+def is_own_command(name, load):
+    """By the name of a command: gcc calls its parts by their usual names, as do other compilers on the machine."""
+    return name.startswith("bench-") or (load.kind == "compile" and name in ("cc1", "as"))
 
 
 def deep_loads():

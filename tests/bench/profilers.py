@@ -124,7 +124,7 @@ class Profiler:
     def make_names(self):
         """What it takes to get names, when that is not part of the run."""
 
-    def seen(self, pids):
+    def seen(self, load, pids):
         raise NotImplementedError
 
 
@@ -136,7 +136,7 @@ class Pprofd(Profiler):
         windows = self.directory / "windows"
         return [machine.BUILD / "pprofd", "run", "--hz", HZ, "--window", f"{window_seconds}s", "--output", windows]
 
-    def seen(self, pids):
+    def seen(self, load, pids):
         seen = Seen()
         for path in sorted((self.directory / "windows").glob("*.pb.gz")):
             service = re.sub(r"-\d{8}T.*$", "", path.name)
@@ -184,7 +184,7 @@ class Perf(Profiler):
             child = self.cgroup.start([*command, "--show-mmap-events"], stdout=out, stderr=subprocess.DEVNULL)
             child.wait()
 
-    def seen(self, pids):
+    def seen(self, load, pids):
         seen = Seen()
         maps = {}
         comm = pid = None
@@ -201,7 +201,7 @@ class Perf(Profiler):
                     head = self.HEAD.match(line)
                     comm, pid = (head.group(1), int(head.group(2))) if head else (None, None)
                 else:
-                    if comm is not None and (pid in pids or loads.is_own_command(comm)):
+                    if comm is not None and (pid in pids or loads.is_own_command(comm, load)):
                         self._add(seen, frames, maps.get(pid, ()))
                     comm, frames = None, []
         return seen
@@ -272,12 +272,12 @@ class Bcc(Profiler):
     def stdout(self):
         return open(self.directory / "folded", "w", encoding="utf-8")
 
-    def seen(self, pids):
+    def seen(self, load, pids):
         seen = Seen()
         for line in (self.directory / "folded").read_text(encoding="utf-8", errors="replace").splitlines():
             stack, _, count = line.rpartition(" ")
             comm, *frames = stack.split(";")
-            if not loads.is_own_command(comm) or not count.isdigit():
+            if not loads.is_own_command(comm, load) or not count.isdigit():
                 continue
             user = [frame for frame in frames if not frame.endswith("_[k]")]
             seen.add(int(count), bool(user), bool(user) and user[0] in ROOTS)

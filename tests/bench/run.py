@@ -34,7 +34,7 @@ class Plan:
     symbol_peers: bool
 
 
-FULL = Plan(tuple(load.name for load in loads.LOADS), 2, 5, 1, 5, (10, 30, 60, 100, 120), 9, 1000, True)
+FULL = Plan(tuple(load.name for load in loads.LOADS), 2, 5, 1, 3, (10, 30, 60, 100, 120), 9, 1000, True)
 QUICK = Plan(loads.QUICK, 1, 3, 1, 1, (10, 60, 120), 5, 1000, False)
 
 
