@@ -2,6 +2,7 @@
 #include "symbolize/debugfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -29,29 +30,49 @@ static bool debugfile_has_build_id(const struct object *candidate, const unsigne
 	return candidate->build_id_len == build_id_len && memcmp(candidate->build_id, build_id, build_id_len) == 0;
 }
 
-int debugfile_open_build_id(const char *const *roots, const unsigned char *build_id, size_t build_id_len,
-			    struct object **ret)
+static void debugfile_format_path(struct strbuf *path, const char *root, const unsigned char *build_id,
+				  size_t build_id_len)
+{
+	strbuf_printf(path, "%s/.build-id/%02x/", root, build_id[0]);
+	for (size_t k = 1; k < build_id_len; k++)
+		strbuf_printf(path, "%02x", build_id[k]);
+	strbuf_puts(path, ".debug");
+}
+
+int debugfile_open_build_id(const char *const *roots, const void *build_id, size_t build_id_len, int *ret)
 {
 	for (size_t i = 0; roots[i] && build_id_len > 1; i++) {
-		_cleanup_(object_freep) struct object *candidate = NULL;
 		_cleanup_(strbuf_fini) struct strbuf path = { 0 };
-		int err;
+		int fd;
 
-		strbuf_printf(&path, "%s/.build-id/%02x/", roots[i], build_id[0]);
-		for (size_t k = 1; k < build_id_len; k++)
-			strbuf_printf(&path, "%02x", build_id[k]);
-		strbuf_puts(&path, ".debug");
+		debugfile_format_path(&path, roots[i], build_id, build_id_len);
 		if (strbuf_error(&path))
 			return strbuf_error(&path);
-		err = debugfile_open_path(strbuf_text(&path), &candidate);
-		if (err == -ENOMEM)
-			return err;
-		if (err == 0 && debugfile_has_build_id(candidate, build_id, build_id_len)) {
-			*ret = take_ptr(candidate);
+		fd = open(strbuf_text(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd >= 0) {
+			*ret = fd;
 			return 0;
 		}
 	}
 	return -ENODATA;
+}
+
+static int debugfile_try_build_id(const struct object *object, const char *root, struct object **ret)
+{
+	_cleanup_(object_freep) struct object *candidate = NULL;
+	_cleanup_(strbuf_fini) struct strbuf path = { 0 };
+	int err;
+
+	debugfile_format_path(&path, root, object->build_id, object->build_id_len);
+	if (strbuf_error(&path))
+		return strbuf_error(&path);
+	err = debugfile_open_path(strbuf_text(&path), &candidate);
+	if (err < 0)
+		return err;
+	if (!debugfile_has_build_id(candidate, object->build_id, object->build_id_len))
+		return -ENODATA;
+	*ret = take_ptr(candidate);
+	return 0;
 }
 
 /* .gnu_debuglink: the name, zeros up to a multiple of four, the checksum. */
@@ -146,7 +167,9 @@ static int debugfile_open_link(const struct object *object, const char *const *r
 
 int debugfile_open(const struct object *object, const char *const *roots, struct object **ret)
 {
-	int err = debugfile_open_build_id(roots, object->build_id, object->build_id_len, ret);
+	int err = -ENODATA;
 
+	for (size_t i = 0; roots[i] && object->build_id_len > 1 && err == -ENODATA; i++)
+		err = debugfile_try_build_id(object, roots[i], ret);
 	return err == -ENODATA ? debugfile_open_link(object, roots, ret) : err;
 }

@@ -23,8 +23,10 @@
  */
 _must_check_ int debugfile_open(const struct object *object, const char *const *roots, struct object **ret);
 
-/* Looks for <root>/.build-id/ab/cdef.debug. Returns as debugfile_open(). */
-_must_check_ int debugfile_open_build_id(const char *const *roots, const unsigned char *build_id, size_t build_id_len,
-					 struct object **ret);
+/*
+ * Opens <root>/.build-id/ab/cdef.debug below the first root that has it; whose build id it really has is for
+ * the caller to see. *ret is the caller's; close(). Returns 0, -ENODATA when there is none, -ENOMEM.
+ */
+_must_check_ int debugfile_open_build_id(const char *const *roots, const void *build_id, size_t build_id_len, int *ret);
 
 #endif

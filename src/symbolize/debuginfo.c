@@ -16,7 +16,7 @@ struct debuginfo {
 	const struct object *object;
 	Elf *elf;
 	Dwarf *dwarf;
-	struct object *shared; /* what dwz moved out of several files */
+	int shared_fd; /* what dwz moved out of several files; -1 without */
 	Elf *shared_elf;
 	Dwarf *shared_dwarf;
 	struct unit_index index;
@@ -35,7 +35,7 @@ static void debuginfo_fini(struct debuginfo *info)
 	elf_end(info->elf);
 	dwarf_end(info->shared_dwarf);
 	elf_end(info->shared_elf);
-	object_free(info->shared);
+	closep(&info->shared_fd);
 }
 
 /* Bytes of a section once it is decompressed, read without libelf, which would keep the section. */
@@ -60,17 +60,18 @@ static uint64_t debuginfo_section_size(const struct object *object, const GElf_S
 	return size;
 }
 
-/* Bytes of all debug sections; 0 without .debug_info. */
-static uint64_t debuginfo_size(const struct object *object)
+/* Bytes of memory that its debug sections take: what is compressed or, in a file that is not mapped, all. */
+static uint64_t debuginfo_size(const struct object *object, bool is_trusted, bool *ret_has_info)
 {
 	Elf_Scn *section = NULL;
-	bool has_info = false;
 	uint64_t size = 0;
 	size_t names;
 
+	*ret_has_info = false;
 	if (elf_getshdrstrndx(object->elf, &names) < 0)
 		return 0;
 	while ((section = elf_nextscn(object->elf, section))) {
+		bool is_compressed;
 		const char *name;
 		GElf_Shdr header;
 
@@ -79,22 +80,27 @@ static uint64_t debuginfo_size(const struct object *object)
 		name = elf_strptr(object->elf, names, header.sh_name);
 		if (!name || (strncmp(name, ".debug_", 7) != 0 && strncmp(name, ".zdebug_", 8) != 0))
 			continue;
-		has_info = has_info || strcmp(name, ".debug_info") == 0 || strcmp(name, ".zdebug_info") == 0;
+		if (strcmp(name, ".debug_info") == 0 || strcmp(name, ".zdebug_info") == 0)
+			*ret_has_info = true;
+		is_compressed = (header.sh_flags & SHF_COMPRESSED) || name[1] == 'z';
+		if (is_trusted && !is_compressed)
+			continue;
 		if (__builtin_add_overflow(size, debuginfo_section_size(object, &header, name), &size))
 			size = UINT64_MAX;
 	}
-	return has_info ? size : 0;
+	return size;
 }
 
 bool debuginfo_is_usable(const struct object *object, bool is_trusted)
 {
-	uint64_t size = object->fd >= 0 ? debuginfo_size(object) : 0;
+	bool has_info = false;
+	uint64_t size = object->fd >= 0 ? debuginfo_size(object, is_trusted, &has_info) : 0;
 
-	if (size > DEBUGINFO_READ_MAX && !is_trusted) {
+	if (has_info && size > DEBUGINFO_READ_MAX) {
 		log_debug("%s: %llu bytes of debug info are too many", object->path, (unsigned long long)size);
 		return false;
 	}
-	return size > 0;
+	return has_info;
 }
 
 /*
@@ -103,19 +109,21 @@ bool debuginfo_is_usable(const struct object *object, bool is_trusted)
  */
 static int debuginfo_open_shared(struct debuginfo *info, const char *const *debug_roots)
 {
+	const void *wanted, *build_id;
 	const char *name;
-	const void *build_id;
-	ssize_t len = dwelf_dwarf_gnu_debugaltlink(info->dwarf, &name, &build_id);
+	ssize_t len = dwelf_dwarf_gnu_debugaltlink(info->dwarf, &name, &wanted);
 	int err;
 
 	if (len == 0)
 		return 0;
 	if (len < 0)
 		return -ENODATA;
-	err = debugfile_open_build_id(debug_roots, build_id, (size_t)len, &info->shared);
+	err = debugfile_open_build_id(debug_roots, wanted, (size_t)len, &info->shared_fd);
 	if (err < 0)
 		return err;
-	info->shared_elf = elf_begin(info->shared->fd, ELF_C_READ_MMAP, NULL);
+	info->shared_elf = elf_begin(info->shared_fd, ELF_C_READ_MMAP, NULL);
+	if (dwelf_elf_gnu_build_id(info->shared_elf, &build_id) != len || memcmp(build_id, wanted, (size_t)len) != 0)
+		return -ENODATA;
 	info->shared_dwarf = dwarf_begin_elf(info->shared_elf, DWARF_C_READ, NULL);
 	if (!info->shared_dwarf)
 		return -ENODATA;

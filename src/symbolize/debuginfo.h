@@ -4,9 +4,9 @@
  *
  * 1. Only the units that have an address asked about are read, each once; all memory is given back
  *    before debuginfo_resolve() returns.
- * 2. A file of the target is read into memory, not mapped: whoever truncates it would kill us. What
- *    has more debug info than DEBUGINFO_READ_MAX has none for us. Files below the debug roots are
- *    the administrator's and are mapped, however large.
+ * 2. A file of the target is read into memory, not mapped: whoever truncates it would kill us. Files below the
+ *    debug roots are the administrator's and are mapped, but for what is compressed. What would take more than
+ *    DEBUGINFO_READ_MAX of memory has no debug info for us.
  *
  * One thread at a time.
  */
@@ -22,9 +22,9 @@
 #include "symbolize/unit.h"
 #include "target/object.h"
 
-#define DEBUGINFO_READ_MAX (64u << 20)
+#define DEBUGINFO_READ_MAX (64ull << 20)
 
-/* True when the file has debug info itself that may be read. */
+/* True when the file has debug info itself, and not too much; `is_trusted` as below. */
 bool debuginfo_is_usable(const struct object *object, bool is_trusted);
 
 struct debuginfo_source {
