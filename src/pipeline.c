@@ -13,12 +13,11 @@
 #include "base/vec.h"
 #include "drain/drain.h"
 #include "profile/batch.h"
+#include "requests.h"
 #include "sample/sampler.h"
 #include "symbolize/name_batch.h"
 #include "target/executable.h"
-#include "target/refusals.h"
 #include "unwind/publisher.h"
-#include "unwind/unwind_table.h"
 
 /* Service of threads that belong to no program. */
 #define PIPELINE_KERNEL_SERVICE "kernel"
@@ -37,7 +36,7 @@ struct pipeline {
 	struct publisher *publisher;
 	struct executables executables;
 	struct symbolizer *symbolizer;
-	struct refusals refusals; /* of executables the kernel side asks rows for */
+	struct requests requests;
 	int epoll_fd;
 	uint64_t counters_before[PPROFD_COUNTER_CNT]; /* of the warm-up */
 	uint64_t lost_before;
@@ -56,55 +55,23 @@ void profile_set_fini(struct profile_set *set)
 
 /* ---- rows: what the kernel side asks for ---- */
 
-static int pipeline_publish(struct pipeline *pipeline, const struct executable *executable)
-{
-	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
-	int err = unwind_table_new(executable->object, &table);
-
-	if (err == 0)
-		err = publisher_publish(pipeline->publisher, &executable->key, executable->number, table);
-	switch (err) {
-	case 0:
-	case -ENOMEM:
-	case -ENOSPC:
-	case -ENOENT:
-		return err;
-	default:
-		log_debug("%s: no unwind rows: %s", executable_path(executable), strerror(-err));
-		return publisher_publish_none(pipeline->publisher, &executable->key, executable->number);
-	}
-}
-
-static int pipeline_answer(struct pipeline *pipeline, const struct pprofd_executable_record *record)
-{
-	struct executable *executable = NULL;
-	int err = executables_open(&pipeline->executables, "/proc", record, &executable);
-
-	if (err == 0)
-		return pipeline_publish(pipeline, executable);
-	return err == -EBADMSG ? publisher_publish_none(pipeline->publisher, &record->key, record->number) : err;
-}
-
-/* A failure is this executable's alone: the kernel side asks again when it meets the file again. */
 static void pipeline_on_executable(void *arg, const struct pprofd_executable_record *record)
 {
 	struct pipeline *pipeline = arg;
-	uint32_t epoch = maps_get_epoch(pipeline->maps);
-	int err;
 
-	if (refusals_hold(&pipeline->refusals, record->number, epoch) ||
-	    !publisher_is_wanted(pipeline->publisher, &record->key))
-		return;
-	err = pipeline_answer(pipeline, record);
-	if (err == 0) {
-		refusals_remove(&pipeline->refusals, record->number);
-		return;
+	requests_add(&pipeline->requests, record);
+}
+
+/* What is asked for meanwhile is heard between two answers. */
+static int pipeline_answer(struct pipeline *pipeline)
+{
+	while (requests_answer_next(&pipeline->requests)) {
+		int err = drain_dispatch(pipeline->drain);
+
+		if (err < 0)
+			return err;
 	}
-	log_debug("%.*s (executable %u of process %u): %s", PPROFD_NAME_MAX, record->name, record->number, record->tgid,
-		  strerror(-err));
-	err = refusals_add(&pipeline->refusals, record->number, epoch, err);
-	if (err < 0)
-		log_debug("executable %u: %s", record->number, strerror(-err));
+	return 0;
 }
 
 static int pipeline_publish_vdso(struct pipeline *pipeline)
@@ -114,7 +81,7 @@ static int pipeline_publish_vdso(struct pipeline *pipeline)
 
 	if (err == -ENODATA)
 		return 0;
-	return err < 0 ? err : pipeline_publish(pipeline, vdso);
+	return err < 0 ? err : requests_publish(&pipeline->requests, vdso);
 }
 
 /* ---- life ---- */
@@ -156,6 +123,9 @@ static int pipeline_new_stages(struct pipeline *pipeline)
 	err = publisher_new(pipeline->maps, options->row_memory_max, &pipeline->publisher);
 	if (err < 0)
 		return err;
+	pipeline->requests.maps = pipeline->maps;
+	pipeline->requests.executables = &pipeline->executables;
+	pipeline->requests.publisher = pipeline->publisher;
 	err = symbolizer_new(&symbolizer_options, &pipeline->symbolizer);
 	if (err < 0)
 		return err;
@@ -213,7 +183,7 @@ void pipeline_free(struct pipeline *pipeline)
 	symbolizer_free(pipeline->symbolizer);
 	sampler_free(pipeline->sampler);
 	executables_fini(&pipeline->executables);
-	refusals_fini(&pipeline->refusals);
+	requests_fini(&pipeline->requests);
 	closep(&pipeline->epoll_fd);
 	free(pipeline->event);
 	free(pipeline);
@@ -254,8 +224,11 @@ static void pipeline_note_cpus(struct pipeline *pipeline, int err)
 
 int pipeline_dispatch(struct pipeline *pipeline)
 {
+	int err;
+
 	pipeline_note_cpus(pipeline, sampler_dispatch(pipeline->sampler));
-	return drain_dispatch(pipeline->drain);
+	err = drain_dispatch(pipeline->drain);
+	return err < 0 ? err : pipeline_answer(pipeline);
 }
 
 /* Answers the kernel side until `end_mono_ns`. */
@@ -413,7 +386,7 @@ static void pipeline_on_removed(void *arg, uint32_t number)
 {
 	struct pipeline *pipeline = arg;
 
-	refusals_remove(&pipeline->refusals, number);
+	refusals_remove(&pipeline->requests.refusals, number);
 	executables_remove(&pipeline->executables, number);
 }
 
@@ -424,6 +397,9 @@ int pipeline_collect(struct pipeline *pipeline, struct profile_set *set)
 
 	if (err < 0)
 		return err;
+	err = pipeline_answer(pipeline);
+	if (err < 0)
+		log_debug("reading the ring buffer: %s", strerror(-err));
 	err = pipeline_name(pipeline, batch, set);
 	if (err < 0)
 		return err;
@@ -444,7 +420,7 @@ void pipeline_get_stats(const struct pipeline *pipeline, struct pipeline_stats *
 	ret->lost_user = drain_get_lost(pipeline->drain) - pipeline->lost_before + pipeline->lost_cnt;
 	ret->throttled = sampler_read_throttled(pipeline->sampler);
 	ret->executables = pipeline->executables.by_number.cnt;
-	ret->executables_failed = pipeline->refusals.by_number.cnt;
+	ret->executables_failed = pipeline->requests.refusals.by_number.cnt;
 	publisher_get_stats(pipeline->publisher, &ret->rows, &ret->row_memory);
 	ret->map_memory = pipeline->maps->fixed_bytes + ret->row_memory;
 	sampler_read_cost(pipeline->sampler, &ret->bpf_ns, &ret->bpf_runs);
