@@ -206,7 +206,7 @@ static int debuginfo_ask_units(struct debuginfo *info, const uint64_t *elfvas, s
 int debuginfo_resolve(const struct debuginfo_source *source, const uint64_t *elfvas, size_t elfva_cnt,
 		      struct arena *arena, struct unit_answer *ret)
 {
-	_cleanup_(debuginfo_fini) struct debuginfo info = { .object = source->object };
+	_cleanup_(debuginfo_fini) struct debuginfo info = { .object = source->object, .shared_fd = -1 };
 	int err = debuginfo_init(&info, source->is_trusted, source->debug_roots);
 
 	if (err < 0)
