@@ -2,6 +2,7 @@
 #include "symbolize/lookup.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/hashmap.h"
@@ -9,6 +10,7 @@
 #include "symbolize/debugfile.h"
 #include "symbolize/debuginfo.h"
 #include "symbolize/demangle.h"
+#include "symbolize/function_table.h"
 #include "symbolize/plt.h"
 #include "symbolize/symtab.h"
 
@@ -92,6 +94,40 @@ static int lookup_ask_symtabs(struct lookup *lookup)
 			return err;
 	}
 	return plt_resolve(lookup->object, lookup->elfvas, lookup->elfva_cnt, lookup->arena, lookup->names);
+}
+
+/* True when debug info names the function. */
+static bool lookup_is_named(const struct unit_answer *answer)
+{
+	const struct symbol_line *outermost = answer->line_cnt > 0 ? &answer->lines[answer->line_cnt - 1] : NULL;
+
+	return outermost && (outermost->name || outermost->system_name);
+}
+
+/* "libfoo.so+0x1230" for all of a function that nothing names. */
+static int lookup_name_nameless(struct lookup *lookup)
+{
+	const char *slash = strrchr(lookup->object->path, '/');
+	const char *file = slash && slash[1] ? slash + 1 : lookup->object->path;
+	struct function_table table;
+
+	if (function_table_init(&table, lookup->object) < 0)
+		return 0;
+	for (size_t i = 0; i < lookup->elfva_cnt; i++) {
+		_cleanup_(strbuf_fini) struct strbuf name = { 0 };
+		uint64_t start;
+
+		if (lookup->names[i] || lookup_is_named(&lookup->answers[i]) ||
+		    function_table_find(&table, lookup->elfvas[i], &start) < 0)
+			continue;
+		strbuf_printf(&name, "%s+0x%" PRIx64, file, start);
+		if (strbuf_error(&name))
+			return strbuf_error(&name);
+		lookup->names[i] = arena_strndup(lookup->arena, name.data, name.len);
+		if (!lookup->names[i])
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int lookup_make_readable(struct lookup *lookup, const char *system_name, struct lookup_readable **ret)
@@ -236,6 +272,8 @@ int lookup_resolve(const struct lookup_options *options, const struct object *ob
 	if (err < 0)
 		return err;
 	err = lookup_ask_symtabs(&lookup);
+	if (err == 0)
+		err = lookup_name_nameless(&lookup);
 	for (size_t i = 0; i < elfva_cnt && err == 0; i++)
 		err = lookup_answer(&lookup, i, &ret[i]);
 	if (err == 0)

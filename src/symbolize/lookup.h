@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Addresses of one file -> names, without memory of what was asked before: debug info, then the symbol
- * tables, the best that has an answer.
+ * tables, the best that has an answer; then "file+0x1230", where the function begins.
  *
  * One thread at a time.
  */

@@ -3,8 +3,9 @@
  * Names for addresses: (object, file offset) -> functions, files and lines, innermost first.
  *
  * Sources, the best that has an answer wins: DWARF of the file, of its separate debug file (build
- * id, then debuglink, below the debug roots), .symtab, the debug file's .symtab, .dynsym. Answers
- * are kept by (build id, offset), bounded.
+ * id, then debuglink, below the debug roots), .symtab, the debug file's .symtab, .dynsym. A function
+ * that none of them names is called by where it begins, "libfoo.so+0x1230", as unwind information
+ * says, so that its frames are one function's. Answers are kept by (build id, offset), bounded.
  *
  * The event loop's thread only.
  */
