@@ -111,18 +111,16 @@ void fake_maps_send(struct fake_maps *fake, const void *record, size_t len)
 
 void fake_maps_send_stack(struct fake_maps *fake, uint32_t epoch, uint64_t stack, uint64_t frame)
 {
-	struct {
-		struct pprofd_stack_record record;
-		uint64_t frames[1];
-	} sent = {
-		.record = { .head = { PPROFD_RECORD_STACK, epoch },
-			    .stack = stack,
-			    .user_cnt = 1,
-			    .stop = PPROFD_STOP_COMPLETE },
-		.frames = { frame },
-	};
+	const size_t len = sizeof(struct pprofd_stack_record) + sizeof(frame);
+	_cleanup_(freep) struct pprofd_stack_record *sent = calloc(1, len);
 
-	fake_maps_send(fake, &sent, sizeof(sent));
+	assert_non_null(sent);
+	sent->head = (struct pprofd_record){ PPROFD_RECORD_STACK, epoch };
+	sent->stack = stack;
+	sent->user_cnt = 1;
+	sent->stop = PPROFD_STOP_COMPLETE;
+	sent->frames[0] = frame;
+	fake_maps_send(fake, sent, len);
 }
 
 void fake_maps_send_process(struct fake_maps *fake, uint32_t epoch, uint64_t process)
