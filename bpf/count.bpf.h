@@ -47,7 +47,6 @@ static __always_inline int process_send(struct scratch *scratch, __u64 process, 
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct pprofd_process_record *record = &scratch->process;
-	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
 	__u32 place = hash_finish(process * HASH_MUL) & processes_sent_mask;
 	__u64 *sent = bpf_map_lookup_elem(&processes_sent, &place);
 	__u64 tag = sent_tag(process, now);
@@ -62,7 +61,7 @@ static __always_inline int process_send(struct scratch *scratch, __u64 process, 
 	record->start_ns = start_ns;
 	record->cgroup_id = bpf_get_current_cgroup_id();
 	record->tgid = bpf_get_current_pid_tgid() >> 32;
-	record->executable = mm ? executable_of_mm(scratch, mm) : PPROFD_EXECUTABLE_NONE;
+	record->executable = executable_of_task(scratch, task);
 	__builtin_memset(record->comm, 0, sizeof(record->comm));
 	BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
 	if (notify_lazily(record, sizeof(*record)))

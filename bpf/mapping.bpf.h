@@ -7,6 +7,7 @@
 #ifndef PPROFD_MAPPING_BPF_H
 #define PPROFD_MAPPING_BPF_H
 
+#define PF_KTHREAD 0x00200000u
 #define VM_EXEC 4ULL
 #define PAGE_BITS 12
 
@@ -170,11 +171,16 @@ static __always_inline __u32 executable_use(struct scratch *scratch, struct file
 	return found->number;
 }
 
-/* The number of a process's main binary; PPROFD_EXECUTABLE_NONE when it has none. */
-static __always_inline __u32 executable_of_mm(struct scratch *scratch, struct mm_struct *mm)
+/* What stands for the main binary of `task`'s process in its record. */
+static __always_inline __u32 executable_of_task(struct scratch *scratch, struct task_struct *task)
 {
-	struct file *file = kernel_load(struct mm_struct, mm, exe_file);
+	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
+	struct file *file = 0;
 
+	if (kernel_load(struct task_struct, task, flags) & PF_KTHREAD)
+		return PPROFD_EXECUTABLE_KERNEL;
+	if (mm)
+		file = kernel_load(struct mm_struct, mm, exe_file);
 	if (!file)
 		return PPROFD_EXECUTABLE_NONE;
 	executable_key_load(file, &scratch->seen.key);

@@ -3,8 +3,6 @@
 #ifndef PPROFD_SAMPLE_BPF_H
 #define PPROFD_SAMPLE_BPF_H
 
-#define PF_KTHREAD 0x00200000u
-
 /* Kernel frames into the scratch, leaf first; the walk's hash takes them in. */
 static __always_inline void sample_kernel(struct scratch *scratch, void *ctx)
 {
@@ -67,7 +65,8 @@ static __always_inline void sample_take(struct scratch *scratch, struct arch_per
 	struct pprofd_slot sample = { 0 };
 	int outcome;
 
-	sample.process = PPROFD_PROCESS(bpf_get_current_pid_tgid() >> 32, start_ns);
+	sample.process = PPROFD_PROCESS(bpf_get_current_pid_tgid() >> 32, start_ns,
+					(__u32)kernel_load(struct task_struct, task, self_exec_id));
 	sample_stack(scratch, ctx, task, sample.process);
 	sample.stack = hash_finish(scratch->walk.hash);
 	sample.value = ctx->sample_period;

@@ -101,8 +101,8 @@ static __always_inline struct mapping *mapping_find(const struct scratch *scratc
 }
 
 /*
- * Chooses the set of mappings for the current process, and empties it unless it still holds.
- * self_exec_id tells the programs of one process apart, should they get the same sequence.
+ * Chooses the set of mappings for the current process, and empties it unless it still holds. `process` names
+ * the program too, so one that gets the sequence of the one before it is no danger.
  */
 static __always_inline int mapping_set_choose(struct scratch *scratch, __u32 cpu, struct task_struct *task,
 					      __u64 process)
@@ -114,7 +114,6 @@ static __always_inline int mapping_set_choose(struct scratch *scratch, __u32 cpu
 
 	tag = hash_add(process, sequence);
 	tag = hash_add(tag, (__u64)epoch << 32 | rows_generation);
-	tag = hash_add(tag, kernel_load(struct task_struct, task, self_exec_id));
 	scratch->mapping_set = cpu * (mapping_sets_mask + 1) + (hash_finish(process * HASH_MUL) & mapping_sets_mask);
 	set = mapping_set_of(scratch);
 	if (!set)

@@ -284,7 +284,7 @@ static const char *pipeline_service(const struct pipeline *pipeline, const struc
 
 	if (!pipeline->options.per_service)
 		return "";
-	if (process->executable == PPROFD_EXECUTABLE_NONE)
+	if (process->executable == PPROFD_EXECUTABLE_KERNEL)
 		return PIPELINE_KERNEL_SERVICE;
 	executable = executables_find(&pipeline->executables, process->executable);
 	if (!executable)

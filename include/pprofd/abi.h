@@ -23,8 +23,9 @@
 #define PPROFD_OFF_MASK ((1ULL << PPROFD_OFF_BITS) - 1)
 
 /* Executable numbers with a meaning of their own. */
-#define PPROFD_EXECUTABLE_NONE 0u /* a process without a main binary; never in a frame */
-#define PPROFD_EXECUTABLE_VDSO 1u /* offset is from the start of the vDSO */
+#define PPROFD_EXECUTABLE_NONE 0u   /* a process whose main binary is gone: it exits; never in a frame */
+#define PPROFD_EXECUTABLE_KERNEL 2u /* a kernel thread's main binary; never in a frame */
+#define PPROFD_EXECUTABLE_VDSO 1u   /* offset is from the start of the vDSO */
 #define PPROFD_EXECUTABLE_FIRST 16u
 /*
  * From here on frames hold an address: the number's low 16 bits are bits 40..55 of it, the offset
@@ -145,8 +146,12 @@ _Static_assert(sizeof(struct pprofd_rule) == 16, "size of pprofd_rule");
 
 /* ---- counts ---- */
 
-/* A process over time: tgid, and its start in units of 2^24 ns since boot, as tgids are used again. */
-#define PPROFD_PROCESS(tgid, start_ns) ((__u64)(__u32)(tgid) | (((start_ns) >> 24) << 32))
+/*
+ * A process and the program it runs: tgid in the low half; above it what tells apart those that share a
+ * tgid: its start in units of 2^24 ns since boot, and how often it has called execve() (task_struct.self_exec_id).
+ */
+#define PPROFD_PROCESS(tgid, start_ns, exec_id) \
+	((__u64)(__u32)(tgid) | (__u64)(__u32)(((start_ns) >> 24) + (exec_id)*0x9e3779b1u) << 32)
 
 struct pprofd_slot {
 	__u64 stack;   /* hash; 0 when the slot is free */

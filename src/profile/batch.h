@@ -27,7 +27,7 @@ struct batch_process {
 	uint64_t start_ns;
 	uint64_t cgroup_id;
 	uint32_t tgid;
-	uint32_t executable; /* number of the main binary; PPROFD_EXECUTABLE_NONE for kernel threads */
+	uint32_t executable; /* number of the main binary, PPROFD_EXECUTABLE_NONE or _KERNEL */
 	char comm[PPROFD_COMM_MAX];
 };
 
