@@ -357,7 +357,7 @@ def test_a_separate_debug_file_says_what_the_whole_file_says(where, cxx, scratch
 
 
 def check_symbol_tables(path, report, tables):
-    """Without debug info: the function that holds the address by its size, or nothing."""
+    """Without debug info: the function that holds the address by its size."""
     functions = Functions(path, tables=tables)
     addresses = text_addresses(path)
     _, linked = ours(path, addresses)
@@ -381,6 +381,27 @@ def test_a_program_without_debug_info_is_named_by_its_symbol_tables(name, report
     path = path.resolve()
     symtab = ".symtab" in run("readelf", "-W", "-S", path)
     check_symbol_tables(path, report, (".symtab",) if symtab else (".dynsym",))
+
+
+@pytest.mark.parametrize("name", ["python3", "git"])
+def test_a_function_without_a_name_is_called_by_where_it_begins(name, report):
+    path = (pathlib.Path("/usr/bin") / name).resolve()
+    functions = Functions(path)
+    frames = run("readelf", "--debug-dump=frames", path)
+    spans = sorted((int(start, 16), int(end, 16))
+                   for start, end in re.findall(r"FDE cie=\w+ pc=(\w+)\.\.(\w+)", frames))
+    addresses = text_addresses(path)
+    _, linked = ours(path, addresses)
+    checked = 0
+    for address in addresses:
+        start, end = spans[max(bisect.bisect_right(spans, (address, 1 << 64)) - 1, 0)]
+        if functions.at(address) or not start <= address < end:
+            continue
+        checked += 1
+        # Unsized symbols come first.
+        assert linked[address] == [f"{path.name}+{start:#x}"] or linked[address][0] in functions.names.get(start, ())
+    report(f"{path.name}: {checked} of {len(addresses)} addresses in functions without a name")
+    assert checked > 100
 
 
 @pytest.mark.parametrize("name", ["libc.so.6", "libstdc++.so.6", "/usr/bin/git", "/usr/bin/perl"])
