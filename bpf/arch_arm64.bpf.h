@@ -48,6 +48,17 @@ static __always_inline void arch_regs_load(const struct arch_pt_regs *from, __u6
 	*pc = from->pc;
 }
 
+/* The register that holds the return address of a rule whose ra is 0. */
+static __always_inline int arch_has_ra_reg(const struct pprofd_rule *rule)
+{
+	return 1;
+}
+
+static __always_inline __u32 arch_ra_reg(const struct pprofd_rule *rule)
+{
+	return ARCH_REG_LR;
+}
+
 /* Pointer authentication signs return addresses in the bits above 48 (Arm ARM, D8.8). */
 static __always_inline __u64 arch_strip_pc(__u64 pc)
 {

@@ -57,6 +57,17 @@ static __always_inline void arch_regs_load(const struct arch_pt_regs *from, __u6
 	*pc = from->ip;
 }
 
+/* The register that holds the return address of a rule whose ra is 0: abi.h. */
+static __always_inline int arch_has_ra_reg(const struct pprofd_rule *rule)
+{
+	return rule->cfa == PPROFD_CFA_REG && rule->add > 0;
+}
+
+static __always_inline __u32 arch_ra_reg(const struct pprofd_rule *rule)
+{
+	return rule->add - 1;
+}
+
 /* Return addresses carry no extra bits. */
 static __always_inline __u64 arch_strip_pc(__u64 pc)
 {

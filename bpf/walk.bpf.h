@@ -166,13 +166,8 @@ static __always_inline int walk_by_cfa(struct walk *walk, const struct pprofd_ru
 	if (rule->ra) {
 		if (walk_read(walk, cfa - 8 * (__u64)rule->ra, &pc))
 			return PPROFD_STOP_READ_FAULT;
-	} else {
-#ifdef ARCH_REG_LR
-		if (walk_reg(walk, ARCH_REG_LR, &pc))
-			return PPROFD_STOP_NO_RULE;
-#else
+	} else if (!arch_has_ra_reg(rule) || walk_reg(walk, arch_ra_reg(rule), &pc)) {
 		return PPROFD_STOP_NO_RULE;
-#endif
 	}
 	stop = walk_restore(walk, rule, cfa);
 	return stop ? stop : walk_enter(walk, cfa, pc);

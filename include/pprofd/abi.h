@@ -137,7 +137,8 @@ struct pprofd_rule {
 	__u8 cfa;   /* enum pprofd_cfa */
 	__u8 base;  /* DWARF register number */
 	__u8 index; /* DEREF_INDEX: DWARF register number; REG, DEREF: which saved[] are below the frame pointer */
-	__u8 ra;    /* return address at cfa - 8 * ra; 0 on arm64: still in x30 */
+	__u8 ra; /* return address at cfa - 8 * ra; 0: arm64: in x30; x86-64, CFA_REG: in register add - 1, none for 0
+		  */
 	__s32 off;
 	__s16 add;
 	__u8 saved[PPROFD_SAVED_CNT];

@@ -62,6 +62,18 @@ static void cfi_set_where(struct cfi_run *run, uint64_t reg, enum cfi_where wher
 	*cfi_find_slot(run, reg, &ignored) = (struct cfi_slot){ .where = (uint8_t)where };
 }
 
+/* Kept in another register. */
+static void cfi_set_register(struct cfi_run *run, uint64_t reg, uint64_t other)
+{
+	struct cfi_slot ignored;
+
+	if (other >= CFI_REG_CNT)
+		cfi_set_where(run, reg, CFI_ELSEWHERE);
+	else
+		*cfi_find_slot(run, reg, &ignored) =
+			(struct cfi_slot){ .off = (int32_t)other, .where = CFI_IN_REGISTER };
+}
+
 /* Saved at CFA + factored * data_align. */
 static void cfi_set_offset(struct cfi_run *run, uint64_t reg, int64_t factored)
 {
@@ -194,6 +206,8 @@ static int cfi_execute_register(struct cfi_run *run, uint8_t op, struct cursor *
 		cfi_set_where(run, reg, CFI_SAME);
 		return 0;
 	case DW_CFA_register:
+		cfi_set_register(run, reg, cursor_uleb(program));
+		return 0;
 	case DW_CFA_val_offset:
 		cursor_uleb(program);
 		cfi_set_where(run, reg, CFI_ELSEWHERE);

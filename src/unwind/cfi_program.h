@@ -38,10 +38,11 @@ const struct cfi_arch *cfi_arch_find(uint16_t machine);
 
 enum cfi_where {
 	CFI_SAME = 0,
-	CFI_AT_CFA, /* saved at CFA + off */
-	CFI_AT_FP,  /* saved at frame pointer + off */
+	CFI_AT_CFA,      /* saved at CFA + off */
+	CFI_AT_FP,       /* saved at frame pointer + off */
+	CFI_IN_REGISTER, /* in register `off` */
 	CFI_UNDEFINED,
-	CFI_ELSEWHERE, /* in another register, computed, or too far away */
+	CFI_ELSEWHERE, /* computed, or too far away */
 };
 
 struct cfi_slot {

@@ -30,6 +30,11 @@ static bool rule_set_ra(struct pprofd_rule *rule, const struct cfi_arch *arch, c
 {
 	if (slot->where == CFI_SAME)
 		return arch->ra_in_register;
+	/* vfork() keeps it in a register, out of reach of the child that shares its stack. */
+	if (slot->where == CFI_IN_REGISTER && !arch->ra_in_register && rule->cfa == PPROFD_CFA_REG) {
+		rule->add = (int16_t)(slot->off + 1);
+		return true;
+	}
 	if (slot->where != CFI_AT_CFA)
 		return false;
 	rule->ra = rule_count_words(0, slot->off, UINT8_MAX);

@@ -65,6 +65,18 @@ static void assert_no_register(uint32_t reg)
 	assert_int_not_equal(walk_reg(&walk, reg, (__u64 *)&value), 0);
 }
 
+/* vfork() keeps its return address in a register, and no frame. */
+static void walk_step__finds_the_return_address_in_a_register(void **state)
+{
+	static const struct pprofd_rule rule = { .cfa = PPROFD_CFA_REG, .base = RSP, .add = RDI + 1 };
+
+	(void)state;
+	setup(100);
+	walk.regs[RDI] = 0x405000;
+	assert_int_equal(walk_step(&walk, &rule), PPROFD_STOP_NONE);
+	assert_walk(0x405000, at(100));
+}
+
 /* ---- where the CFA is ---- */
 
 /*
@@ -129,7 +141,7 @@ static void walk_step__ends_where_nothing_called(void **state)
 		{ { .cfa = 255, .base = RSP, .ra = 1, .off = 8 }, PPROFD_STOP_NO_RULE },
 		/* The return address is 0. */
 		{ { .cfa = PPROFD_CFA_REG, .base = RSP, .ra = 1, .off = 8 }, PPROFD_STOP_COMPLETE },
-		/* No return address: that is arm64's. */
+		/* No return address at all. */
 		{ { .cfa = PPROFD_CFA_REG, .base = RSP, .ra = 0, .off = 8 }, PPROFD_STOP_NO_RULE },
 	};
 
@@ -361,6 +373,7 @@ static void walk_step__goes_up_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(walk_step__finds_the_return_address_in_a_register),
 		cmocka_unit_test(walk_step__finds_the_cfa_of_each_kind),
 		cmocka_unit_test(walk_step__ends_where_nothing_called),
 		cmocka_unit_test(walk_step__follows_a_register_that_a_frame_has_pushed),

@@ -56,6 +56,7 @@ static uint64_t rule_cfa(const struct machine *machine, const struct pprofd_rule
 static struct frame rule_frame(const struct machine *machine, const struct pprofd_rule *rule)
 {
 	bool has_mask = rule->cfa == PPROFD_CFA_REG || rule->cfa == PPROFD_CFA_DEREF;
+	size_t ra_reg = (size_t)(machine->ra_reg == 30 ? 30 : rule->add - 1);
 	struct frame ret = { .kind = FRAME_NORMAL };
 
 	if (rule->cfa == PPROFD_CFA_SIGNAL)
@@ -69,7 +70,7 @@ static struct frame rule_frame(const struct machine *machine, const struct pprof
 	if (ret.kind != FRAME_NORMAL)
 		return ret;
 	ret.cfa = rule_cfa(machine, rule);
-	ret.ra.value = rule->ra ? machine_read(machine, ret.cfa - 8 * (uint64_t)rule->ra) : machine->regs[30];
+	ret.ra.value = rule->ra ? machine_read(machine, ret.cfa - 8 * (uint64_t)rule->ra) : machine->regs[ra_reg];
 	for (size_t i = 0; i < PPROFD_SAVED_CNT; i++) {
 		bool by_fp = has_mask && rule->index >> i & 1;
 		uint64_t top = by_fp ? machine->regs[machine->fp_reg] + 8 : ret.cfa;

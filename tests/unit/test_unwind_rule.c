@@ -42,6 +42,11 @@ static const struct rule_case x86_64_cases[] = {
 		{ .cfa = PPROFD_CFA_REG, .base = 7, .ra = 1, .off = 8 },
 	},
 	{
+		"in vfork, which keeps its return address in rdi",
+		{ { PPROFD_CFA_REG, 7, 0, 0, 0 }, { [RA] = { .off = 5, .where = CFI_IN_REGISTER } } },
+		{ .cfa = PPROFD_CFA_REG, .base = 7, .add = 6 },
+	},
+	{
 		"registers pushed",
 		{ { PPROFD_CFA_REG, 6, 0, 16, 0 },
 		  { AT_CFA(-16), AT_CFA(-56), AT_CFA(-48), AT_CFA(-40), AT_CFA(-32), AT_CFA(-24), AT_CFA(-8) } },
