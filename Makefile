@@ -273,6 +273,7 @@ $(HOST_BIN): $(BUILD)/san/%: $(BUILD)/san/%.o $(HOST_COMMON) $(SAN_LIB)
 $(BUILD)/san/tests/bpf_host/%.o: CPPFLAGS_ALL := -Itests/bpf_host/include -Ibpf $(CPPFLAGS_ALL)
 
 $(E2E_BIN) $(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
+	@mkdir -p $(@D)
 	@$(call say,LINK,$@)
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS_ALL) $(LDFLAGS_$(@F)) $^ $(LIBS) -o $@
 

@@ -224,8 +224,13 @@ static struct value truth_register(Dwarf_Frame *frame, const struct machine *mac
 	}
 	if (op_cnt == 0)
 		return undefined;
-	if (ops[0].atom >= DW_OP_reg0 && ops[0].atom <= DW_OP_reg31)
-		return elsewhere;
+	if (ops[0].atom >= DW_OP_reg0 && ops[0].atom <= DW_OP_reg31) {
+		/* A rule can say so of the return address alone. */
+		if (reg != machine->ra_reg)
+			return elsewhere;
+		ret.value = machine->regs[ops[0].atom - DW_OP_reg0];
+		return ret;
+	}
 	if (!evaluate(machine, cfa, ops, op_cnt, &evaluation))
 		return elsewhere;
 	if (evaluation.is_value)
