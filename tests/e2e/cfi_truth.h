@@ -224,13 +224,15 @@ static struct value truth_register(Dwarf_Frame *frame, const struct machine *mac
 	}
 	if (op_cnt == 0)
 		return undefined;
-	if (ops[0].atom >= DW_OP_reg0 && ops[0].atom <= DW_OP_reg31) {
-		/* A rule can say so of the return address alone. */
+	if (ops[0].atom == DW_OP_regx) {
+		/* In another register: a rule can say so of the return address alone. */
 		if (reg != machine->ra_reg)
 			return elsewhere;
-		ret.value = machine->regs[ops[0].atom - DW_OP_reg0];
+		ret.value = machine->regs[ops[0].number & (REGS_MAX - 1)];
 		return ret;
 	}
+	if (ops[0].atom >= DW_OP_reg0 && ops[0].atom <= DW_OP_reg31)
+		return elsewhere;
 	if (!evaluate(machine, cfa, ops, op_cnt, &evaluation))
 		return elsewhere;
 	if (evaluation.is_value)
