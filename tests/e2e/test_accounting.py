@@ -64,8 +64,12 @@ def test_both(report):
 def test_every_rate(hz, report):
     program = machine.require_target("plain")
     recording = record(command=[program, "2"], hz=hz)
-    cpu_seconds = programs.said(recording.stdout)["cpu_ns"] / 1e9
-    report(f"{recording.stats['events']} events in {cpu_seconds:.2f} s, throttled {recording.stats['throttled']} times")
-    assert recording.stats["events"] <= 1.1 * hz * cpu_seconds + 2
+    events, throttled = recording.stats["events"], recording.stats["throttled"]
+    expected = hz * programs.said(recording.stdout)["cpu_ns"] / 1e9
+    # Ticks fall by chance where a busy machine lets several programs share a CPU.
+    chance = 1 + 4 * expected**0.5
+
+    report(f"{events} events, {expected:.0f} expected, throttled {throttled} times")
+    assert events <= 1.05 * expected + chance
     # A rate that the kernel does not keep up with is throttled, which must be said.
-    assert recording.stats["events"] >= 0.9 * hz * cpu_seconds - 2 or recording.stats["throttled"] > 0
+    assert events >= 0.95 * expected - chance or throttled > 0
