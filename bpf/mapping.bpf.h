@@ -143,7 +143,7 @@ static __always_inline struct pprofd_executable *executable_find(struct scratch 
 	return found;
 }
 
-/* The number of `file`'s executable, asking for its rows when they are not there yet. */
+/* The number of `file`'s executable, asking for its rows when they are not there yet, or for the file itself. */
 static __always_inline __u32 executable_use(struct scratch *scratch, struct file *file, struct mapping *mapping)
 {
 	struct pprofd_executable *found = executable_find(scratch);
@@ -151,7 +151,7 @@ static __always_inline __u32 executable_use(struct scratch *scratch, struct file
 	if (!found)
 		return PPROFD_EXECUTABLE_NONE;
 	if (mapping) {
-		mapping->state = found->state;
+		mapping->state = found->state & PPROFD_EXECUTABLE_STATE_MASK;
 		mapping->page_table = found->page_table;
 		mapping->rules = found->rules;
 		mapping->first_page = found->first_page;
@@ -159,7 +159,7 @@ static __always_inline __u32 executable_use(struct scratch *scratch, struct file
 	}
 	if (found->last_hit_epoch != epoch)
 		found->last_hit_epoch = epoch;
-	if (found->state == PPROFD_EXECUTABLE_PENDING) {
+	if (found->state == PPROFD_EXECUTABLE_PENDING || found->state & PPROFD_EXECUTABLE_CLOSED) {
 		__u32 tick = bpf_ktime_get_ns() >> REQUEST_TICK_BITS;
 
 		if (found->last_request_tick != tick) {

@@ -390,6 +390,13 @@ static void pipeline_on_removed(void *arg, uint32_t number)
 	executables_remove(&pipeline->executables, number);
 }
 
+static int pipeline_may_close(void *arg, const struct executable *executable)
+{
+	const struct pipeline *pipeline = arg;
+
+	return publisher_set_closed(pipeline->publisher, &executable->key, true);
+}
+
 int pipeline_collect(struct pipeline *pipeline, struct profile_set *set)
 {
 	_cleanup_(batch_freep) struct batch *batch = NULL;
@@ -406,6 +413,7 @@ int pipeline_collect(struct pipeline *pipeline, struct profile_set *set)
 	/* What is wrong from here on must not cost the window that `set` has by now. */
 	err = publisher_trim(pipeline->publisher, pipeline_on_removed, pipeline);
 	pipeline_note(&pipeline->is_trim_failing, err, "cannot make room for unwind rows");
+	executables_end_window(&pipeline->executables, pipeline_may_close, pipeline);
 	pipeline_note_cpus(pipeline, sampler_follow_cpus(pipeline->sampler));
 	return 0;
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/vec.h"
@@ -60,35 +59,39 @@ static bool requests_have(const struct requests *requests, uint32_t number)
 
 static int requests_push(struct requests *requests, const struct executable *executable)
 {
-	struct stat status;
 	int err = vec_reserve(&requests->waiting, &requests->cap, requests->cnt + 1);
 
 	if (err < 0)
 		return err;
-	if (fstat(executable->object->fd, &status) < 0)
-		return -errno;
 	requests->waiting[requests->cnt++] =
-		(struct request){ .number = executable->number, .file_size = (uint64_t)status.st_size };
+		(struct request){ .number = executable->number, .file_size = executable->object->identity.size };
 	return 0;
 }
 
 void requests_add(struct requests *requests, const struct pprofd_executable_record *record)
 {
 	struct executable *executable = NULL;
+	enum publisher_wish wish;
 	int err;
 
 	if (refusals_hold(&requests->refusals, record->number, maps_get_epoch(requests->maps)) ||
-	    requests_have(requests, record->number) || !publisher_is_wanted(requests->publisher, &record->key))
+	    requests_have(requests, record->number))
+		return;
+	wish = publisher_get_wish(requests->publisher, &record->key);
+	if (wish == PUBLISHER_WISH_NONE)
 		return;
 	err = executables_open(requests->executables, "/proc", record, &executable);
-	if (err == 0)
+	if (err == 0 && wish == PUBLISHER_WISH_ROWS)
 		err = requests_push(requests, executable);
+	else if (err == 0)
+		err = publisher_set_closed(requests->publisher, &record->key, false);
 	else if (err == -EBADMSG)
 		err = publisher_publish_none(requests->publisher, &record->key, record->number);
-	if (err < 0) {
+	if (err < 0)
 		log_debug("%.*s of process %u: %s", PPROFD_NAME_MAX, record->name, record->tgid, strerror(-err));
+	/* What was pushed is noted when it is answered. */
+	if (err < 0 || !requests_have(requests, record->number))
 		requests_note(requests, record->number, err);
-	}
 }
 
 /* The request for the smallest file. */
@@ -116,6 +119,8 @@ bool requests_answer_next(struct requests *requests)
 	request = requests_take(requests);
 	executable = executables_find(requests->executables, request.number);
 	requests_note(requests, request.number,
-		      executable && executable->object ? requests_publish(requests, executable) : -ESTALE);
+		      executable && executable->object && object_is_open(executable->object) ?
+			      requests_publish(requests, executable) :
+			      -ESTALE);
 	return true;
 }

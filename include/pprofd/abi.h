@@ -80,6 +80,9 @@ enum pprofd_executable_state {
 	PPROFD_EXECUTABLE_READY,       /* page_table and rules are valid */
 	PPROFD_EXECUTABLE_NO_ROWS,     /* no unwind information: frame pointers everywhere */
 };
+/* Or-ed to a state: user space has closed the file, and asks to be told of the next hit. */
+#define PPROFD_EXECUTABLE_CLOSED 4u
+#define PPROFD_EXECUTABLE_STATE_MASK 3u
 
 /*
  * Value of the map `executables`; the vDSO's key is all zero but for ctime_ns, PPROFD_EXECUTABLE_VDSO.
@@ -88,7 +91,7 @@ enum pprofd_executable_state {
  */
 struct pprofd_executable {
 	__u32 number;
-	__u32 state;
+	__u32 state;      /* enum pprofd_executable_state, PPROFD_EXECUTABLE_CLOSED */
 	__u32 page_table; /* row memory reference: page_cnt references of pages, 0 for a page without rows */
 	__u32 rules;      /* row memory reference: struct pprofd_rule[] */
 	__u32 first_page;
@@ -213,7 +216,7 @@ struct pprofd_process_record {
 };
 _Static_assert(sizeof(struct pprofd_process_record) == 56, "size of pprofd_process_record");
 
-/* Rows are wanted for an executable. The range may be gone by the time this is read. */
+/* Rows are wanted for an executable, or its file. The range may be gone by the time this is read. */
 struct pprofd_executable_record {
 	struct pprofd_record head;
 	struct pprofd_executable_key key;

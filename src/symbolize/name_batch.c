@@ -76,7 +76,7 @@ static int name_batch_gather(struct name_batch *naming, const struct batch *batc
 static int name_batch_resolve_executable(struct name_batch *naming, size_t first, size_t end)
 {
 	uint32_t number = frame_executable(naming->user.frames[first]);
-	const struct executable *executable = executables_find(naming->executables, number);
+	const struct executable *executable = executables_use(naming->executables, number);
 	_cleanup_(freep) uint64_t *offs = NULL;
 
 	if (!executable || !executable->object)

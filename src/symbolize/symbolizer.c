@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -131,21 +130,15 @@ void symbolizer_free(struct symbolizer *symbolizer)
 static uint64_t symbolizer_identify(const struct object *object)
 {
 	struct {
-		uint64_t build_id, size, dev, inode, mtime_sec, mtime_nsec;
-	} identity = { 0 };
-	struct stat status = { 0 };
+		uint64_t build_id;
+		struct object_identity file;
+	} identity = { .file = object->identity };
 
-	if (object->fd >= 0 && fstat(object->fd, &status) == 0)
-		identity.size = (uint64_t)status.st_size;
 	if (object->build_id_len > 0) {
 		identity.build_id = hashmap_hash_bytes(object->build_id, object->build_id_len);
-	} else if (object->fd >= 0) {
-		identity.dev = status.st_dev;
-		identity.inode = status.st_ino;
-		identity.mtime_sec = (uint64_t)status.st_mtim.tv_sec;
-		identity.mtime_nsec = (uint64_t)status.st_mtim.tv_nsec;
-	} else {
-		identity.inode = (uintptr_t)object;
+		identity.file = (struct object_identity){ .size = object->identity.size };
+	} else if (object->identity.inode == 0) {
+		identity.file.inode = (uintptr_t)object;
 	}
 	return hashmap_hash_bytes(&identity, sizeof(identity));
 }
@@ -264,7 +257,8 @@ int symbolizer_resolve(struct symbolizer *symbolizer, const struct object *objec
 	if (err < 0)
 		return err;
 	err = symbolizer_ask_cache(&call, ret);
-	if (err < 0 || call.miss_cnt == 0)
+	/* What the cache does not know of a closed file must not be taken for nameless. */
+	if (err < 0 || call.miss_cnt == 0 || !object_is_open(object))
 		return err;
 	return symbolizer_resolve_misses(&call, ret);
 }

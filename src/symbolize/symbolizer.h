@@ -64,7 +64,8 @@ DEFINE_CLEANUP(struct symbolizer, symbolizer_free);
 
 /*
  * Names `off_cnt` file offsets of `object` at once: `offs` ascending, `ret` as many symbols, borrowed
- * until symbolizer_end_window(). A file without any symbols is not an error: its symbols are empty.
+ * until symbolizer_end_window(). A file without any symbols is not an error: its symbols are empty. So are those of
+ * a closed one but for what is remembered of it.
  * Returns 0 or -ENOMEM.
  */
 _must_check_ int symbolizer_resolve(struct symbolizer *symbolizer, const struct object *object, const uint64_t *offs,

@@ -52,6 +52,51 @@ struct executable *executables_find(const struct executables *executables, uint3
 	return value ? (struct executable *)(uintptr_t)*value : NULL;
 }
 
+struct executable *executables_use(const struct executables *executables, uint32_t number)
+{
+	struct executable *executable = executables_find(executables, number);
+
+	if (executable)
+		executable->idle_window_cnt = 0;
+	return executable;
+}
+
+/* Only what has a descriptor is worth closing: the vDSO has none. */
+static bool executable_holds_file(const struct executable *executable)
+{
+	return executable->object && executable->object->fd >= 0;
+}
+
+static size_t executables_count_open(const struct executables *executables)
+{
+	const struct hashmap_entry *entry;
+	size_t pos = 0, cnt = 0;
+
+	while ((entry = hashmap_next(&executables->by_number, &pos)))
+		cnt += executable_holds_file((const struct executable *)(uintptr_t)entry->value);
+	return cnt;
+}
+
+void executables_end_window(struct executables *executables,
+			    int (*may_close)(void *arg, const struct executable *executable), void *arg)
+{
+	bool are_many = executables_count_open(executables) > EXECUTABLES_OPEN_MAX;
+	uint32_t idle_max = are_many ? 1 : EXECUTABLE_IDLE_WINDOWS;
+	const struct hashmap_entry *entry;
+	size_t pos = 0;
+
+	while ((entry = hashmap_next(&executables->by_number, &pos))) {
+		struct executable *executable = (struct executable *)(uintptr_t)entry->value;
+
+		if (!executable_holds_file(executable))
+			continue;
+		/* 0: used in the window that ends now. */
+		if (executable->idle_window_cnt >= idle_max && may_close(arg, executable) == 0)
+			object_close(executable->object);
+		executable->idle_window_cnt++;
+	}
+}
+
 void executables_remove(struct executables *executables, uint32_t number)
 {
 	executable_free(executables_find(executables, number));
@@ -202,6 +247,7 @@ static int executable_open(struct executable *executable, const char *proc_root,
 			   const struct pprofd_executable_record *record)
 {
 	struct executable_source source = { .proc_root = proc_root, .record = record };
+	struct object *object;
 	int fd = -1;
 	int err = executable_open_source(&source, &fd);
 
@@ -209,7 +255,12 @@ static int executable_open(struct executable *executable, const char *proc_root,
 		log_debug("%s: %s", source.link, strerror(-err));
 		return err;
 	}
-	return object_new_fd(fd, source.path[0] ? source.path : executable_path(executable), &executable->object);
+	err = object_new_fd(fd, source.path[0] ? source.path : executable_path(executable), &object);
+	if (err < 0)
+		return err;
+	object_free(executable->object);
+	executable->object = object;
+	return 0;
 }
 
 int executables_open(struct executables *executables, const char *proc_root,
@@ -226,7 +277,8 @@ int executables_open(struct executables *executables, const char *proc_root,
 		memcpy(executable->name, record->name, sizeof(executable->name));
 		executable->name[sizeof(executable->name) - 1] = '\0';
 	}
-	if (!executable->object) {
+	executable->idle_window_cnt = 0;
+	if (!executable->object || !object_is_open(executable->object)) {
 		err = executable_open(executable, proc_root, record);
 		if (err == -ENOMEM)
 			return err;

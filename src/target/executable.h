@@ -6,6 +6,9 @@
  *    and tried again when the kernel side asks again.
  * 2. The open object lives here and is lent to unwind/ and symbolize/.
  * 3. Bounded to PPROFD_EXECUTABLES_MAX entries.
+ * 4. What has not been used for EXECUTABLE_IDLE_WINDOWS is closed: an open file cannot be freed by its
+ *    deletion, nor its file system be unmounted. With more than EXECUTABLES_OPEN_MAX open files, what was not used
+ *    in the last window is closed.
  *
  * The event loop's thread only.
  */
@@ -17,12 +20,16 @@
 #include "base/hashmap.h"
 #include "target/object.h"
 
+#define EXECUTABLE_IDLE_WINDOWS 4
+#define EXECUTABLES_OPEN_MAX 2048
+
 struct executable {
 	uint32_t number;
 	struct pprofd_executable_key key;
 	char name[PPROFD_NAME_MAX]; /* last component, from the kernel: known even when nothing else is */
-	struct object *object;      /* NULL while it could not be opened */
+	struct object *object;      /* NULL while it could not be opened; see object_is_open() */
 	int error;                  /* why not: negative errno */
+	uint32_t idle_window_cnt;   /* windows that ended since it was used */
 };
 
 struct executables {
@@ -36,9 +43,9 @@ void executables_fini(struct executables *executables);
  * /proc/TGID/map_files below `proc_root` ("/proc"), or, when the range is empty, /proc/TGID/exe.
  * *ret is borrowed.
  *
- * Returns 0 with (*ret)->object set; -ESRCH when the process has gone, -ESTALE when the range now
+ * Returns 0 with (*ret)->object open; -ESRCH when the process has gone, -ESTALE when the range now
  * maps another file, -EBADMSG when it is not ELF, another errno of opening: then *ret is set with
- * object NULL; -ENOMEM or -ENOSPC: *ret untouched.
+ * object NULL or closed, as it was; -ENOMEM or -ENOSPC: *ret untouched.
  */
 _must_check_ int executables_open(struct executables *executables, const char *proc_root,
 				  const struct pprofd_executable_record *record, struct executable **ret);
@@ -51,6 +58,16 @@ void executables_remove(struct executables *executables, uint32_t number);
 
 /* NULL when the number is not known. */
 struct executable *executables_find(const struct executables *executables, uint32_t number);
+
+/* As executables_find(), and notes that it was used in this window. */
+struct executable *executables_use(const struct executables *executables, uint32_t number);
+
+/*
+ * Ends a window: closes what is idle, if `may_close` returns 0 for it. It can be asked for again by
+ * executables_open().
+ */
+void executables_end_window(struct executables *executables,
+			    int (*may_close)(void *arg, const struct executable *executable), void *arg);
 
 /* The path when it is known, else the kernel's name of it; never "". */
 const char *executable_path(const struct executable *executable);

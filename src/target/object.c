@@ -29,22 +29,24 @@ static int object_compare_segments(const void *left, const void *right)
 	return (a->off > b->off) - (a->off < b->off);
 }
 
-/* Takes the executable segments as far as the file of `file_size` bytes holds them. */
-static int object_read_segments(struct object *object, uint64_t file_size)
+/* Fills `segments` (OBJECT_SEGMENTS_MAX) with the executable ones as far as the file of `file_size` bytes holds them.
+ */
+static int object_read_segments(const struct object *object, uint64_t file_size, struct object_segment *segments,
+				size_t *ret_cnt)
 {
-	size_t phdr_cnt;
+	size_t phdr_cnt, cnt = 0;
 
 	if (elf_getphdrnum(object->elf, &phdr_cnt) < 0)
 		return -EBADMSG;
 	for (size_t i = 0; i < phdr_cnt; i++) {
-		struct object_segment *segment = &object->segments[object->segment_cnt];
+		struct object_segment *segment = &segments[cnt];
 		GElf_Phdr phdr;
 
 		if (!gelf_getphdr(object->elf, (int)i, &phdr))
 			return -EBADMSG;
 		if (phdr.p_type != PT_LOAD || !(phdr.p_flags & PF_X) || phdr.p_offset >= file_size)
 			continue;
-		if (object->segment_cnt == OBJECT_SEGMENTS_MAX)
+		if (cnt == OBJECT_SEGMENTS_MAX)
 			return -EBADMSG;
 		segment->elfva = phdr.p_vaddr;
 		segment->off = phdr.p_offset;
@@ -54,9 +56,27 @@ static int object_read_segments(struct object *object, uint64_t file_size)
 		if (segment->size > UINT64_MAX - segment->elfva)
 			return -EBADMSG;
 		if (segment->size)
-			object->segment_cnt++;
+			cnt++;
 	}
-	qsort(object->segments, object->segment_cnt, sizeof(object->segments[0]), object_compare_segments);
+	*ret_cnt = cnt;
+	return 0;
+}
+
+/* Most files have one: the object keeps no more than there are. */
+static int object_take_segments(struct object *object, uint64_t file_size)
+{
+	struct object_segment segments[OBJECT_SEGMENTS_MAX + 1];
+	size_t cnt = 0;
+	int err = object_read_segments(object, file_size, segments, &cnt);
+
+	if (err < 0)
+		return err;
+	object->segments = calloc(cnt + 1, sizeof(*object->segments));
+	if (!object->segments)
+		return -ENOMEM;
+	memcpy(object->segments, segments, cnt * sizeof(*segments));
+	object->segment_cnt = cnt;
+	qsort(object->segments, cnt, sizeof(*object->segments), object_compare_segments);
 	return 0;
 }
 
@@ -145,7 +165,7 @@ static int object_init(struct object *object, const char *path, uint64_t file_si
 	object->path = strdup(path);
 	if (!object->path)
 		return -ENOMEM;
-	err = object_read_segments(object, file_size);
+	err = object_take_segments(object, file_size);
 	if (err < 0)
 		return err;
 	if (!object_read_note_segments(object))
@@ -182,6 +202,13 @@ int object_new_fd(int fd, const char *path, struct object **ret)
 	if (err < 0)
 		return err;
 	object->fd = take_fd(held);
+	object->identity = (struct object_identity){
+		.size = (uint64_t)status.st_size,
+		.dev = status.st_dev,
+		.inode = status.st_ino,
+		.mtime_sec = (uint64_t)status.st_mtim.tv_sec,
+		.mtime_nsec = (uint64_t)status.st_mtim.tv_nsec,
+	};
 	/* Not ELF_C_READ_MMAP: whoever truncates the file would kill us by SIGBUS. */
 	object->elf = elf_begin(object->fd, ELF_C_READ, NULL);
 	err = object_init(object, path, (uint64_t)status.st_size);
@@ -198,6 +225,7 @@ int object_new_memory(void *image, size_t len, const char *path, struct object *
 
 	if (err < 0)
 		return err;
+	object->identity.size = len;
 	object->elf = elf_memory(image, len);
 	err = object_init(object, path, len);
 	if (err < 0)
@@ -216,12 +244,24 @@ int object_new_path(const char *path, struct object **ret)
 	return object_new_fd(fd, path, ret);
 }
 
+void object_close(struct object *object)
+{
+	elf_end(take_ptr(object->elf));
+	closep(&object->fd);
+	object->fd = -1;
+}
+
+bool object_is_open(const struct object *object)
+{
+	return object->elf != NULL;
+}
+
 void object_free(struct object *object)
 {
 	if (!object)
 		return;
-	elf_end(object->elf);
-	closep(&object->fd);
+	object_close(object);
+	free(object->segments);
 	free(object->path);
 	free(object);
 }

@@ -5,7 +5,8 @@
  * 1. Nothing is trusted: sizes and offsets are checked against the file before use.
  * 2. File offsets and ELF addresses are converted here and nowhere else (object_*_to_*), by the
  *    executable PT_LOAD segments.
- * 3. The object owns its descriptor and its Elf handle; both live until object_free().
+ * 3. The object owns its descriptor and its Elf handle; both live until object_close() or object_free().
+ * 4. What is closed still knows its path, segments, build id and identity; nothing more can be read of it.
  *
  * One thread at a time per object.
  */
@@ -32,12 +33,19 @@ struct object_segment {
 	uint64_t size; /* bytes in the file */
 };
 
+/* What tells a file from others, as it was when it was opened. */
+struct object_identity {
+	uint64_t size;                              /* bytes */
+	uint64_t dev, inode, mtime_sec, mtime_nsec; /* 0 for an image in memory */
+};
+
 struct object {
 	char *path; /* as the target sees it: for people and for mappings, not for opening */
-	int fd;     /* -1 for an image in memory */
-	Elf *elf;
+	int fd;     /* -1 for an image in memory, and when it is closed */
+	Elf *elf;   /* NULL when it is closed */
 	GElf_Ehdr header;
-	struct object_segment segments[OBJECT_SEGMENTS_MAX]; /* ascending by elfva */
+	struct object_identity identity;
+	struct object_segment *segments; /* ascending by elfva */
 	size_t segment_cnt;
 	unsigned char build_id[OBJECT_BUILD_ID_MAX]; /* GNU build id; Go's when there is no other */
 	size_t build_id_len;                         /* 0: it has none */
@@ -55,6 +63,10 @@ _must_check_ int object_new_memory(void *image, size_t len, const char *path, st
 
 /* Opens `path` itself. Returns as object_new_fd, or the errno of open(). */
 _must_check_ int object_new_path(const char *path, struct object **ret);
+
+/* Lets go of the file, so that it keeps neither its place on the disk nor its file system busy. */
+void object_close(struct object *object);
+bool object_is_open(const struct object *object);
 
 void object_free(struct object *object);
 DEFINE_CLEANUP(struct object, object_free);

@@ -334,12 +334,31 @@ int publisher_publish_none(struct publisher *publisher, const struct pprofd_exec
 	return publisher_put(publisher, key, &executable);
 }
 
-bool publisher_is_wanted(const struct publisher *publisher, const struct pprofd_executable_key *key)
+enum publisher_wish publisher_get_wish(const struct publisher *publisher, const struct pprofd_executable_key *key)
 {
 	struct pprofd_executable executable;
 
-	return maps_get_executable(publisher->maps, key, &executable) == 0 &&
-	       executable.state == PPROFD_EXECUTABLE_PENDING;
+	if (maps_get_executable(publisher->maps, key, &executable) < 0)
+		return PUBLISHER_WISH_NONE;
+	if (executable.state == PPROFD_EXECUTABLE_PENDING)
+		return PUBLISHER_WISH_ROWS;
+	return executable.state & PPROFD_EXECUTABLE_CLOSED ? PUBLISHER_WISH_FILE : PUBLISHER_WISH_NONE;
+}
+
+int publisher_set_closed(const struct publisher *publisher, const struct pprofd_executable_key *key, bool is_closed)
+{
+	struct pprofd_executable executable;
+	int err = maps_get_executable(publisher->maps, key, &executable);
+
+	if (err < 0)
+		return err == -ENOENT ? 0 : err;
+	/* What is pending asks by itself. */
+	if (executable.state == PPROFD_EXECUTABLE_PENDING)
+		return 0;
+	executable.state &= ~PPROFD_EXECUTABLE_CLOSED;
+	if (is_closed)
+		executable.state |= PPROFD_EXECUTABLE_CLOSED;
+	return maps_put_executable(publisher->maps, key, &executable);
 }
 
 /* One executable of the kernel side's map, for sorting by when it was hit. */

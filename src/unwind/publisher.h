@@ -36,8 +36,21 @@ DEFINE_CLEANUP(struct publisher, publisher_free);
 _must_check_ int publisher_publish(struct publisher *publisher, const struct pprofd_executable_key *key,
 				   uint32_t number, const struct unwind_table *table);
 
-/* Does the kernel side wait for rows of `key`? Not when it has forgotten the file. */
-bool publisher_is_wanted(const struct publisher *publisher, const struct pprofd_executable_key *key);
+enum publisher_wish {
+	PUBLISHER_WISH_NONE,
+	PUBLISHER_WISH_FILE, /* it was closed, and is hit again */
+	PUBLISHER_WISH_ROWS,
+};
+
+/* What the kernel side waits for: nothing when it has forgotten the file. */
+enum publisher_wish publisher_get_wish(const struct publisher *publisher, const struct pprofd_executable_key *key);
+
+/*
+ * Tells the kernel side that user space has closed the file, and wants to be asked for it when it is hit, or
+ * that it is open again. Rows stay. Returns 0, also when the kernel side does not know the file, or an errno.
+ */
+_must_check_ int publisher_set_closed(const struct publisher *publisher, const struct pprofd_executable_key *key,
+				      bool is_closed);
 
 /* Tells the kernel side that there are no rows to come: frame pointers it is. Returns 0, -ENOENT, or an errno. */
 _must_check_ int publisher_publish_none(struct publisher *publisher, const struct pprofd_executable_key *key,

@@ -207,7 +207,7 @@ static bool fake_is_published(const struct fake_maps *fake, const struct pprofd_
 		const struct fake_executable *entry = &fake->executables[i];
 
 		if (entry->is_used && entry->value.number == executable->number)
-			return entry->value.state == PPROFD_EXECUTABLE_READY &&
+			return (entry->value.state & PPROFD_EXECUTABLE_STATE_MASK) == PPROFD_EXECUTABLE_READY &&
 			       entry->value.page_table == executable->page_table;
 	}
 	return false;
@@ -377,7 +377,7 @@ int maps_put_executable(const struct maps *maps, const struct pprofd_executable_
 	fake_check_rows(fake);
 	if (fake->put_error < 0)
 		return fake->put_error;
-	if (executable->state == PPROFD_EXECUTABLE_READY) {
+	if ((executable->state & PPROFD_EXECUTABLE_STATE_MASK) == PPROFD_EXECUTABLE_READY) {
 		assert_int_equal(vec_reserve(&fake->rows, &fake->rows_cap, fake->rows_cnt + 1), 0);
 		fake->rows[fake->rows_cnt++] = (struct fake_rows){ *executable, fake_checksum(fake, executable) };
 	}

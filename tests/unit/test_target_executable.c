@@ -275,6 +275,126 @@ static void executables_remove__makes_room(void **state)
 	assert_int_equal(executables.by_number.cnt, 1);
 }
 
+/* ---- closing ---- */
+
+struct closing {
+	size_t asked_cnt;
+	int answer;
+};
+
+static int may_close(void *arg, const struct executable *executable)
+{
+	struct closing *closing = arg;
+
+	assert_true(object_is_open(executable->object));
+	closing->asked_cnt++;
+	return closing->answer;
+}
+
+/* Open descriptors of this process. */
+static size_t count_fds(void)
+{
+	size_t cnt = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		cnt += fcntl(fd, F_GETFD) >= 0;
+	return cnt;
+}
+
+static void executables_end_window__closes_what_was_not_used_for_four_windows(void **state)
+{
+	_cleanup_(executables_fini) struct executables executables = { 0 };
+	const struct fake *fake = *state;
+	struct pprofd_executable_record record = make_record(16, fake_path(fake, "libfile.so"));
+	size_t fd_cnt = count_fds();
+	struct executable *idle = NULL, *used = NULL;
+	struct closing closing = { 0 };
+
+	assert_int_equal(executables_open(&executables, fake->root, &record, &idle), 0);
+	record.number++;
+	assert_int_equal(executables_open(&executables, fake->root, &record, &used), 0);
+	assert_int_equal(count_fds(), fd_cnt + 2);
+	/* The window in which they were opened, and four more. */
+	for (int i = 0; i <= EXECUTABLE_IDLE_WINDOWS; i++) {
+		assert_true(object_is_open(idle->object));
+		assert_ptr_equal(executables_use(&executables, 17), used);
+		executables_end_window(&executables, may_close, &closing);
+	}
+	assert_int_equal(closing.asked_cnt, 1);
+	assert_false(object_is_open(idle->object));
+	assert_true(object_is_open(used->object));
+	assert_int_equal(count_fds(), fd_cnt + 1);
+	/* It is still known. */
+	assert_string_equal(executable_path(idle), fake_path(fake, "libfile.so"));
+	assert_int_equal(idle->object->segment_cnt, used->object->segment_cnt);
+	executables_end_window(&executables, may_close, &closing);
+	assert_int_equal(closing.asked_cnt, 1);
+}
+
+static void executables_end_window__closes_nothing_that_must_stay_open(void **state)
+{
+	_cleanup_(executables_fini) struct executables executables = { 0 };
+	const struct fake *fake = *state;
+	struct pprofd_executable_record record = make_record(16, fake_path(fake, "libfile.so"));
+	struct executable *executable = NULL, *vdso = NULL;
+	struct closing closing = { .answer = -EPERM };
+
+	assert_int_equal(executables_open(&executables, fake->root, &record, &executable), 0);
+	if (executables_add_vdso(&executables, &vdso) < 0)
+		vdso = NULL;
+	for (int i = 0; i < 10; i++)
+		executables_end_window(&executables, may_close, &closing);
+	assert_int_equal(closing.asked_cnt, 10 - EXECUTABLE_IDLE_WINDOWS);
+	assert_true(object_is_open(executable->object));
+	assert_true(!vdso || object_is_open(vdso->object));
+}
+
+static void executables_open__opens_again_what_was_closed(void **state)
+{
+	_cleanup_(executables_fini) struct executables executables = { 0 };
+	const struct fake *fake = *state;
+	struct pprofd_executable_record record = make_record(16, fake_path(fake, "libfile.so"));
+	struct executable *executable = NULL, *again = NULL;
+	struct closing closing = { 0 };
+
+	assert_int_equal(executables_open(&executables, fake->root, &record, &executable), 0);
+	for (int i = 0; i <= EXECUTABLE_IDLE_WINDOWS; i++)
+		executables_end_window(&executables, may_close, &closing);
+	assert_false(object_is_open(executable->object));
+	/* A process that has gone: what is known of the file stays. */
+	record.tgid++;
+	assert_int_equal(executables_open(&executables, fake->root, &record, &again), -ESRCH);
+	assert_ptr_equal(again, executable);
+	assert_string_equal(executable_path(executable), fake_path(fake, "libfile.so"));
+	record.tgid--;
+	assert_int_equal(executables_open(&executables, fake->root, &record, &again), 0);
+	assert_true(object_is_open(executable->object));
+	assert_int_equal(executable->error, 0);
+	/* And for as long as before. */
+	executables_end_window(&executables, may_close, &closing);
+	assert_true(object_is_open(executable->object));
+}
+
+static void executables_end_window__closes_sooner_when_too_many_are_open(void **state)
+{
+	_cleanup_(executables_fini) struct executables executables = { 0 };
+	const struct fake *fake = *state;
+	struct pprofd_executable_record record = make_record(0, fake_path(fake, "libfile.so"));
+	struct executable *executable = NULL;
+	struct closing closing = { 0 };
+
+	for (record.number = 0; record.number <= EXECUTABLES_OPEN_MAX; record.number++)
+		assert_int_equal(executables_open(&executables, fake->root, &record, &executable), 0);
+	executables_end_window(&executables, may_close, &closing);
+	assert_int_equal(closing.asked_cnt, 0);
+	for (uint32_t number = 0; number < 10; number++)
+		executables_use(&executables, number);
+	executables_end_window(&executables, may_close, &closing);
+	assert_int_equal(closing.asked_cnt, EXECUTABLES_OPEN_MAX + 1 - 10);
+	for (uint32_t number = 0; number < 20; number++)
+		assert_int_equal(object_is_open(executables_find(&executables, number)->object), number < 10);
+}
+
 /*
  * The exit status of a child without privileges to whom the link leads into a forbidden directory,
  * while /proc/TGID/root has another name of the same file: a file of its own when `is_same` is false.
@@ -349,6 +469,10 @@ int main(void)
 		CASE(executables_open__ends_a_name_that_does_not),
 		CASE(executables_open__is_bounded),
 		CASE(executables_remove__makes_room),
+		CASE(executables_end_window__closes_what_was_not_used_for_four_windows),
+		CASE(executables_end_window__closes_nothing_that_must_stay_open),
+		CASE(executables_end_window__closes_sooner_when_too_many_are_open),
+		CASE(executables_open__opens_again_what_was_closed),
 		CASE(executables_open__goes_by_the_root_of_the_process_without_privileges),
 		cmocka_unit_test(executables_add_vdso__opens_our_own),
 	};

@@ -360,6 +360,30 @@ static void object_new__survives_a_file_cut_anywhere(void **state)
 	}
 }
 
+static void object_close__keeps_what_is_known_of_the_file(void **state)
+{
+	_cleanup_(object_freep) struct object *object = NULL;
+	uint64_t elfva = 0;
+	GElf_Shdr header;
+	Elf_Data *data;
+	int fd;
+
+	(void)state;
+	assert_int_equal(object_new_path("/proc/self/exe", &object), 0);
+	assert_true(object_is_open(object));
+	fd = object->fd;
+	object_close(object);
+	assert_false(object_is_open(object));
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(object->fd, -1);
+	assert_true(object->identity.size > 0 && object->identity.inode > 0);
+	assert_true(object->segment_cnt > 0);
+	assert_int_equal(object_off_to_elfva(object, object->segments[0].off, &elfva), 0);
+	assert_int_equal(elfva, object->segments[0].elfva);
+	assert_true(object_get_section(object, ".text", &header, &data) < 0);
+	object_close(object);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +399,7 @@ int main(void)
 		cmocka_unit_test(object_get_section__refuses_compressed_bytes_that_lie),
 		cmocka_unit_test(object_new_path__opens_regular_files_only),
 		cmocka_unit_test(object_new__survives_a_file_cut_anywhere),
+		cmocka_unit_test(object_close__keeps_what_is_known_of_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
