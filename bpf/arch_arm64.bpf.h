@@ -39,6 +39,12 @@ static __always_inline __u32 arch_saved_reg(int i)
 #define arch_regs_are_user(regs) (((regs)->pstate & 15) == 0)
 #define arch_regs_are_compat(regs) (((regs)->pstate & 16) != 0)
 
+/* Which system call it was is not among the registers that never change: such a stack counts as cut. */
+static __always_inline int arch_regs_are_newborn(const struct arch_pt_regs *regs)
+{
+	return 0;
+}
+
 static __always_inline void arch_regs_load(const struct arch_pt_regs *from, __u64 *regs, __u64 *pc)
 {
 #pragma unroll

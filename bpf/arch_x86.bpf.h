@@ -36,6 +36,15 @@ static __always_inline __u32 arch_saved_reg(int i)
 /* __USER_CS is the only 64-bit user code segment (asm/segment.h). */
 #define arch_regs_are_compat(regs) (((regs)->cs & 0xffff) != 0x33)
 
+/*
+ * Has the task just been cloned, onto a stack of its own that is still empty? Its system call was clone (56) or
+ * clone3 (435) and gives 0, as it does in the child alone (asm/unistd_64.h).
+ */
+static __always_inline int arch_regs_are_newborn(const struct arch_pt_regs *regs)
+{
+	return regs->ax == 0 && (regs->orig_ax == 56 || regs->orig_ax == 435);
+}
+
 static __always_inline void arch_regs_load(const struct arch_pt_regs *from, __u64 *regs, __u64 *pc)
 {
 	regs[0] = from->ax;

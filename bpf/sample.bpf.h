@@ -22,6 +22,7 @@ static __always_inline int sample_user_of_task(struct scratch *scratch, struct t
 {
 	struct mm_struct *mm = kernel_load(struct task_struct, task, mm);
 	struct arch_pt_regs *regs = &scratch->regs;
+	int stop;
 
 	if (kernel_load(struct task_struct, task, flags) & PF_KTHREAD || !mm)
 		return PPROFD_STOP_NONE;
@@ -33,7 +34,11 @@ static __always_inline int sample_user_of_task(struct scratch *scratch, struct t
 		return PPROFD_STOP_NONE;
 	if (kernel_read(regs, sizeof(*regs), compat_task_regs(task)))
 		return PPROFD_STOP_READ_FAULT;
-	return unwind_user(scratch, task, process, regs);
+	stop = unwind_user(scratch, task, process, regs);
+	/* Above the first frame of a thread that has not left the kernel yet there is nothing, not even a zero. */
+	if (stop != PPROFD_STOP_PENDING && scratch->walk.frame_cnt == 1 && arch_regs_are_newborn(regs))
+		return PPROFD_STOP_COMPLETE;
+	return stop;
 }
 
 /* Both parts of the stack into the scratch. */
