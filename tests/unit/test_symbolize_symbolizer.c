@@ -171,6 +171,26 @@ static void symbolizer_resolve__does_not_touch_a_file_it_knows(void **state)
 	}
 }
 
+static void symbolizer_resolve__does_not_take_a_closed_file_for_nameless(void **state)
+{
+	_cleanup_(symbolizer_freep) struct symbolizer *symbolizer = new_symbolizer(DEMANGLE_FULL, 0);
+	_cleanup_(object_freep) struct object *object = open_ourselves();
+	_cleanup_(object_freep) struct object *closed = open_ourselves();
+	const uint64_t off = off_of(object, symbolizer_spot);
+	struct symbol symbol;
+
+	(void)state;
+	object_close(closed);
+	assert_int_equal(symbolizer_resolve(symbolizer, closed, &off, 1, &symbol), 0);
+	assert_int_equal(symbol.line_cnt, 0);
+	assert_int_equal(symbolizer_resolve(symbolizer, object, &off, 1, &symbol), 0);
+	assert_is_chain(&symbol);
+	/* What is known of it by now is told of the closed one, too. */
+	symbolizer_end_window(symbolizer);
+	assert_int_equal(symbolizer_resolve(symbolizer, closed, &off, 1, &symbol), 0);
+	assert_is_chain(&symbol);
+}
+
 static void symbolizer_resolve__leaves_unnamed_what_nothing_names(void **state)
 {
 	_cleanup_(symbolizer_freep) struct symbolizer *symbolizer = new_symbolizer(DEMANGLE_FULL, 0);
@@ -347,6 +367,7 @@ int main(void)
 		cmocka_unit_test(symbolizer_resolve__follows_inlined_calls),
 		cmocka_unit_test(symbolizer_resolve__answers_each_of_many),
 		cmocka_unit_test(symbolizer_resolve__does_not_touch_a_file_it_knows),
+		cmocka_unit_test(symbolizer_resolve__does_not_take_a_closed_file_for_nameless),
 		cmocka_unit_test(symbolizer_resolve__leaves_unnamed_what_nothing_names),
 		cmocka_unit_test(symbolizer_resolve__names_by_symbol_table_when_time_is_up),
 		KERNEL_TEST(symbolizer_resolve_kernel__reads_again_for_what_was_loaded_since),
