@@ -92,14 +92,15 @@ static __always_inline __u32 compat_mm_sequence(struct mm_struct *mm)
 
 /*
  * The registers with which the task entered the kernel.
- * Linux dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper") (v5.15); before that, the top of the kernel stack.
+ * Linux dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper") (v5.15); before that, the top of the kernel stack, by
+ * the size that struct pt_regs has there: on arm64 it was 336 bytes, and is 320.
  */
 static __always_inline struct arch_pt_regs *compat_task_regs(struct task_struct *task)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) &&
 	    bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
 		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return (void *)((__u64)BPF_CORE_READ(task, stack) + ARCH_THREAD_SIZE - sizeof(struct pt_regs));
+	return (void *)((__u64)BPF_CORE_READ(task, stack) + ARCH_THREAD_SIZE - bpf_core_type_size(struct pt_regs));
 }
 
 #endif
