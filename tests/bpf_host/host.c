@@ -273,7 +273,6 @@ __u64 host_relocate(const char *field, __u64 offset)
 		const char *name;
 		size_t offset;
 	} fields[] = {
-		{ "vm_flags", offsetof(struct vm_area_struct, vm_flags) },
 		{ "vm_rb", offsetof(struct vm_area_struct, vm_rb) },
 		{ "vm_rb.rb_left", offsetof(struct vm_area_struct, vm_rb.rb_left) },
 		{ "vm_rb.rb_right", offsetof(struct vm_area_struct, vm_rb.rb_right) },

@@ -82,14 +82,13 @@ struct mm_struct {
 };
 
 struct vm_area_struct {
+	/* First, as struct vm_area_struct___flags has it there. */
+	unsigned long vm_flags;
 	unsigned long vm_start;
 	unsigned long vm_end;
-	unsigned long reserved[2];
 	struct rb_node vm_rb;
-	unsigned long vm_flags;
 	unsigned long vm_pgoff;
 	struct file *vm_file;
-	unsigned long rest[16];
 };
 
 struct pt_regs {
