@@ -11,8 +11,8 @@
 #define VM_EXEC 4ULL
 #define PAGE_BITS 12
 
-/* A pending executable is asked for again after this many ns, as a power of two: 134 ms. */
-#define REQUEST_TICK_BITS 27
+/* A pending executable is asked for again after this many ns, as a power of two: 34 ms. */
+#define REQUEST_TICK_BITS 25
 
 static __always_inline void vma_load(__u64 at, struct vma *ret)
 {
@@ -222,7 +222,7 @@ static __always_inline int mapping_identify(struct scratch *scratch, struct mm_s
 static __always_inline __u64 mapping_frame(const struct mapping *mapping, __u64 address)
 {
 	if (mapping->number >= PPROFD_EXECUTABLE_UNKNOWN)
-		return (__u64)mapping->number << PPROFD_OFF_BITS | (address & ((1ULL << 56) - 1));
+		return (__u64)mapping->number << PPROFD_OFF_BITS | (address & PPROFD_ADDRESS_MASK);
 	return (__u64)mapping->number << PPROFD_OFF_BITS | ((address - mapping->bias) & PPROFD_OFF_MASK);
 }
 

@@ -3,7 +3,7 @@
  * What crosses the border between bpf/ and src/.
  *
  * 1. Only fixed-width types; padding is named and zero, so keys compare byte for byte.
- * 2. A user frame is (executable number << 40) | file offset of the instruction. Frames that are
+ * 2. A user frame is (executable number << 36) | file offset of the instruction. Frames that are
  *    not the leaf hold the return address minus one: an address inside the call.
  * 3. A kernel frame is the kernel address itself. The frames of a stack are its kernel frames,
  *    leaf first, followed by its user frames, leaf first.
@@ -19,7 +19,8 @@
 
 #include <pprofd/limits.h>
 
-#define PPROFD_OFF_BITS 40
+/* 64 GiB of file, and 67 million executables: one that is new every second for two years. */
+#define PPROFD_OFF_BITS 36
 #define PPROFD_OFF_MASK ((1ULL << PPROFD_OFF_BITS) - 1)
 
 /* Executable numbers with a meaning of their own. */
@@ -28,11 +29,13 @@
 #define PPROFD_EXECUTABLE_VDSO 1u   /* offset is from the start of the vDSO */
 #define PPROFD_EXECUTABLE_FIRST 16u
 /*
- * From here on frames hold an address: the number's low 16 bits are bits 40..55 of it, the offset
- * its low 40 bits. UNKNOWN: no executable could be found for it. ANON: memory without a file (JIT code).
+ * From here on frames hold an address: the number's low 20 bits are bits 36..55 of it, the offset
+ * its low 36 bits. UNKNOWN: no executable could be found for it. ANON: memory without a file (JIT code).
  */
-#define PPROFD_EXECUTABLE_UNKNOWN 0x400000u
-#define PPROFD_EXECUTABLE_ANON 0x800000u
+#define PPROFD_EXECUTABLE_UNKNOWN 0x4000000u
+#define PPROFD_EXECUTABLE_ANON 0x8000000u
+#define PPROFD_ADDRESS_BITS 56
+#define PPROFD_ADDRESS_MASK ((1ULL << PPROFD_ADDRESS_BITS) - 1)
 
 enum pprofd_counter {
 #define COUNTER(name, metric, help) PPROFD_COUNTER_##name,
@@ -97,7 +100,7 @@ struct pprofd_executable {
 	__u32 first_page;
 	__u32 page_cnt;
 	__u32 last_hit_epoch;    /* written by the kernel side */
-	__u32 last_request_tick; /* written by the kernel side: ns since boot >> 27 */
+	__u32 last_request_tick; /* written by the kernel side: ns since boot >> 25 */
 };
 _Static_assert(sizeof(struct pprofd_executable) == 32, "size of pprofd_executable");
 

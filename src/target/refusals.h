@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Executables that could not be opened or given rows, and from when on it is worth trying again:
- * the kernel side asks up to seven times a second for each of them.
+ * the kernel side asks up to thirty times a second for each of them.
  *
  * 1. A process that has gone, or maps another file by now, is no fault of the file: another process
  *    may have it. REFUSALS_TRIES_MAX in a window.
@@ -20,7 +20,7 @@
 
 #include "base/hashmap.h"
 
-#define REFUSALS_TRIES_MAX 16
+#define REFUSALS_TRIES_MAX 256
 #define REFUSALS_WAIT_MAX 64
 
 /* All zero is empty. */
