@@ -33,8 +33,8 @@ static __always_inline __u32 arch_saved_reg(int i)
 }
 
 #define arch_regs_are_user(regs) (((regs)->cs & 3) == 3)
-/* __USER_CS is the only 64-bit user code segment (asm/segment.h). */
-#define arch_regs_are_compat(regs) (((regs)->cs & 0xffff) != 0x33)
+/* The 64-bit user code segments: __USER_CS (asm/segment.h), under Xen FLAT_USER_CS64 (xen/interface/xen.h). */
+#define arch_regs_are_compat(regs) (((regs)->cs & 0xffff) != 0x33 && ((regs)->cs & 0xffff) != 0xe033)
 
 /*
  * Has the task just been cloned, onto a stack of its own that is still empty? Its system call was clone (56) or

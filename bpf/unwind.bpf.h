@@ -154,7 +154,7 @@ __attribute__((noinline)) int unwind_step(__u32 cpu)
 		/* A leaf that is nowhere is still where the CPU was; a caller that is nowhere is a wrong guess. */
 		if (!walk->is_return)
 			unwind_push(scratch, (__u64)PPROFD_EXECUTABLE_UNKNOWN << PPROFD_OFF_BITS |
-						     (address & ((1ULL << 56) - 1)));
+						     (address & PPROFD_ADDRESS_MASK));
 		return PPROFD_STOP_NO_MAPPING;
 	}
 	if (mapping->state == PPROFD_EXECUTABLE_READY && rule_find(mapping, address - mapping->bias, &rule))

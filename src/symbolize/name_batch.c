@@ -190,7 +190,7 @@ static uint64_t name_batch_address(const struct name_batch *naming, uint64_t fra
 	uint64_t elfva;
 
 	if (executable_is_anon(frame_executable(frame)))
-		return ((uint64_t)frame_executable(frame) & 0xffff) << PPROFD_OFF_BITS | frame_off(frame);
+		return frame & PPROFD_ADDRESS_MASK;
 	if (executable && executable->object && object_off_to_elfva(executable->object, frame_off(frame), &elfva) == 0)
 		return elfva;
 	return frame_off(frame);

@@ -302,6 +302,21 @@ static void unwind_user__cuts_a_stack_that_is_too_deep(void **state)
 	on_each_kernel(cut_deep_stack);
 }
 
+static void paravirtual_code(enum process_kernel kernel)
+{
+	(void)kernel;
+	process.tick.regs.cs = 0xe033;
+	assert_int_equal(sample(PROGRAM + 0x10), PPROFD_STOP_COMPLETE);
+	process.tick.regs.cs = 0xe023;
+	assert_int_equal(sample(PROGRAM + 0x10), PPROFD_STOP_COMPAT);
+}
+
+static void unwind_user__knows_the_code_segments_of_xen(void **state)
+{
+	(void)state;
+	on_each_kernel(paravirtual_code);
+}
+
 static void no_user_stack(enum process_kernel kernel)
 {
 	(void)kernel;
@@ -367,6 +382,7 @@ int main(void)
 		cmocka_unit_test(unwind_user__looks_anew_when_the_mappings_have_changed),
 		cmocka_unit_test(unwind_user__remembers_mappings_that_stand_still),
 		cmocka_unit_test(unwind_user__cuts_a_stack_that_is_too_deep),
+		cmocka_unit_test(unwind_user__knows_the_code_segments_of_xen),
 		cmocka_unit_test(unwind_user__knows_what_has_no_user_stack),
 		cmocka_unit_test(sample_stack__puts_the_user_part_behind_the_kernels),
 	};

@@ -205,7 +205,7 @@ static void name_batch__names_frames_of_every_kind(void **state)
 		{ PPROFD_STOP_COMPLETE,
 		  0,
 		  1,
-		  { (uint64_t)(PPROFD_EXECUTABLE_ANON | 0x7f) << PPROFD_OFF_BITS | 0x123456789 },
+		  { (uint64_t)(PPROFD_EXECUTABLE_ANON | 0x7f0) << PPROFD_OFF_BITS | 0x123456789 },
 		  "[jit]+0x7f0123456789" },
 		{ PPROFD_STOP_TRUNCATED, 0, 2, { leaf, leaf }, "name_batch_leaf;name_batch_leaf;[truncated]" },
 		{ PPROFD_STOP_READ_FAULT, 0, 2, { leaf, leaf }, "name_batch_leaf;name_batch_leaf" },
