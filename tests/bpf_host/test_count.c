@@ -206,16 +206,18 @@ static void on_tick__sends_a_stack_and_a_process_once_an_epoch(void **state)
 {
 	(void)state;
 	setup(63, 4095, 1023);
+	/* Five stacks, which three processes share. */
 	for (int i = 0; i < 10; i++) {
-		for (int j = 0; j < 100; j++) {
-			process.tick.regs.ip = 0x10000 + (uint64_t)(j % 5);
+		for (uint64_t j = 0; j < 100; j++) {
+			process.tick.regs.ip = 0x10000 + j % 5;
+			host.pid_tgid = (1 + j % 3) << 32;
 			assert_int_equal(on_tick(&process.tick), 0);
 		}
 		end_epoch();
 	}
 	assert_law(1000);
 	assert_int_equal(process_counter(PPROFD_COUNTER_STACKS_SENT), 10 * 5);
-	assert_int_equal(process_counter(PPROFD_COUNTER_PROCESSES_SENT), 10);
+	assert_int_equal(process_counter(PPROFD_COUNTER_PROCESSES_SENT), 10 * 3);
 	assert_int_equal(process_counter(PPROFD_COUNTER_COUNTS_SENT), 0);
 	host_reset();
 }
