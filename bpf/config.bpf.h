@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What user space sets before loading (const: the verifier removes what is off) and the one word
+ * What user space sets before loading (const: the verifier removes what is off) and the few words
  * it changes afterwards.
  */
 #ifndef PPROFD_CONFIG_BPF_H
@@ -18,6 +18,9 @@ const volatile __u32 mapping_sets_mask = 0; /* mapping sets of one CPU, minus on
 
 /* Grows whenever rows are withdrawn: what programs remember of row memory no longer holds. */
 volatile __u32 rows_generation = 1;
+
+/* Grows before user space replaces or removes an entry of `executables`. */
+volatile __u32 executables_sequence = 1;
 
 /* Number of the window, from 1. User space adds one, waits for programs under way, and drains. */
 volatile __u32 epoch = 1;

@@ -143,19 +143,38 @@ static __always_inline struct pprofd_executable *executable_find(struct scratch 
 	return found;
 }
 
-/* The number of `file`'s executable, asking for its rows when they are not there yet, or for the file itself. */
-static __always_inline __u32 executable_use(struct scratch *scratch, struct file *file, struct mapping *mapping)
+static __always_inline __u32 executable_load(const struct pprofd_executable *found, struct mapping *mapping)
 {
-	struct pprofd_executable *found = executable_find(scratch);
-
-	if (!found)
-		return PPROFD_EXECUTABLE_NONE;
 	if (mapping) {
 		mapping->state = found->state & PPROFD_EXECUTABLE_STATE_MASK;
 		mapping->page_table = found->page_table;
 		mapping->rules = found->rules;
 		mapping->first_page = found->first_page;
 		mapping->page_cnt = found->page_cnt;
+	}
+	return found->number;
+}
+
+/*
+ * The number of `file`'s executable, asking for its rows when they are not there yet, or for the file itself.
+ *
+ * An element that is replaced or removed is used for another key at once: kernel/bpf/hashtab.c,
+ * alloc_htab_elem(). Should that have happened while it was read, the key has another element by now.
+ */
+static __always_inline __u32 executable_use(struct scratch *scratch, struct file *file, struct mapping *mapping)
+{
+	__u32 sequence = executables_sequence;
+	struct pprofd_executable *found = executable_find(scratch);
+	__u32 number;
+
+	if (!found)
+		return PPROFD_EXECUTABLE_NONE;
+	number = executable_load(found, mapping);
+	if (executables_sequence != sequence) {
+		found = bpf_map_lookup_elem(&executables, &scratch->seen.key);
+		if (!found)
+			return PPROFD_EXECUTABLE_NONE;
+		number = executable_load(found, mapping);
 	}
 	if (found->last_hit_epoch != epoch)
 		found->last_hit_epoch = epoch;
@@ -164,11 +183,11 @@ static __always_inline __u32 executable_use(struct scratch *scratch, struct file
 
 		if (found->last_request_tick != tick) {
 			found->last_request_tick = tick;
-			scratch->seen.number = found->number;
+			scratch->seen.number = number;
 			executable_request(scratch, file, mapping ? mapping->start : 0, mapping ? mapping->end : 0);
 		}
 	}
-	return found->number;
+	return number;
 }
 
 /* What stands for the main binary of `task`'s process in its record. */

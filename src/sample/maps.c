@@ -86,14 +86,22 @@ int maps_get_executable(const struct maps *maps, const struct pprofd_executable_
 	return bpf_map_lookup_elem(maps->executables_fd, key, ret) < 0 ? -errno : 0;
 }
 
+/* Elements are about to change hands: see executable_use() in bpf/. */
+static void maps_disturb_executables(const struct maps *maps)
+{
+	__atomic_store_n(maps->executables_sequence, *maps->executables_sequence + 1, __ATOMIC_RELEASE);
+}
+
 int maps_put_executable(const struct maps *maps, const struct pprofd_executable_key *key,
 			const struct pprofd_executable *executable)
 {
+	maps_disturb_executables(maps);
 	return bpf_map_update_elem(maps->executables_fd, key, executable, BPF_ANY) < 0 ? -errno : 0;
 }
 
 int maps_remove_executable(const struct maps *maps, const struct pprofd_executable_key *key)
 {
+	maps_disturb_executables(maps);
 	return bpf_map_delete_elem(maps->executables_fd, key) < 0 ? -errno : 0;
 }
 

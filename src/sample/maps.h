@@ -29,6 +29,7 @@ struct maps {
 	uint32_t bucket_cnt; /* of one CPU and epoch */
 	volatile uint32_t *epoch;
 	volatile uint32_t *rows_generation;
+	volatile uint32_t *executables_sequence;
 	const volatile struct pprofd_counters *counters; /* cpu_cnt of them */
 	struct pprofd_bucket *buckets;                   /* 2 * cpu_cnt * bucket_cnt */
 	int chunk_fds[PPROFD_CHUNKS_MAX];

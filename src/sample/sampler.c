@@ -221,6 +221,7 @@ static int sampler_open_maps(struct sampler *sampler)
 	maps->buckets = memory;
 	maps->epoch = &skel->data->epoch;
 	maps->rows_generation = &skel->data->rows_generation;
+	maps->executables_sequence = &skel->data->executables_sequence;
 	maps->executables_fd = bpf_map__fd(skel->maps.executables);
 	maps->row_chunks_fd = bpf_map__fd(skel->maps.row_chunks);
 	maps->targets_fd = bpf_map__fd(skel->maps.targets);
