@@ -7,10 +7,7 @@
 
 #define __TARGET_ARCH_x86 1
 
-/* Pragmas for clang, and functions that only the verifier calls global. */
-#pragma GCC diagnostic ignored "-Wunknown-pragmas"
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#pragma GCC diagnostic ignored "-Wsign-compare"
+#include "bpf_warnings.h"
 
 #include "pprofd.bpf.c"
 
