@@ -49,7 +49,7 @@ static __always_inline int walk_fill(struct walk *walk, __u64 address)
 		len = WALK_WINDOW;
 	/* A read that fails leaves zeros behind. */
 	walk->window_len = 0;
-	/* verifier: "R2 min value is negative" before Linux 6.3, where clang keeps the unbounded number in the stack. */
+	/* verifier: "R2 min value is negative" before Linux 6.3, when clang keeps the unbounded number in memory. */
 	barrier_var(len);
 	len &= 2 * WALK_WINDOW - 1;
 	if (walk_read_user(walk->window, len, start))
