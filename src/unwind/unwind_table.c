@@ -15,6 +15,8 @@
 #define TABLE_BUDGET_PER_BYTE 64
 /* The largest alignment that compilers give to functions as such. */
 #define TABLE_ALIGN_MAX 32
+/* Bytes of code that no FDE covers and that still go by the row before them. */
+#define TABLE_GAP_MAX 16
 /* Code of an entry point without unwind information (_start in assembler). */
 #define TABLE_ENTRY_MAX 64
 /* Room for PLT sections and the entry point, and for what Go's unwind information leaves out. */
@@ -176,12 +178,16 @@ static int table_append_range(struct table_builder *builder, uint64_t start, uin
 	return 0;
 }
 
-/* Is start <= off < end between two functions no more than what aligns the second one? Nothing runs there. */
-static bool table_is_padding(uint64_t start, uint64_t end)
+/*
+ * Is what lies between two functions no more than what aligns the second one, or a few instructions of the
+ * first? glibc's clone and clone3 leave their system call and the return behind it without an FDE,
+ * because the child runs them too.
+ */
+static bool table_is_continued(uint64_t start, uint64_t end)
 {
 	uint64_t align = end & -end;
 
-	return end - start < (align < TABLE_ALIGN_MAX ? align : TABLE_ALIGN_MAX);
+	return end - start < TABLE_GAP_MAX || end - start < (align < TABLE_ALIGN_MAX ? align : TABLE_ALIGN_MAX);
 }
 
 /* No FDE covers builder->covered <= off < end. */
@@ -196,7 +202,7 @@ static int table_fill_gap(struct table_builder *builder, uint64_t end)
 		int err;
 
 		builder->covered = next < end ? next : end;
-		if (!special && builder->table->row_cnt && table_is_padding(start, builder->covered))
+		if (!special && builder->table->row_cnt && table_is_continued(start, builder->covered))
 			rule = NULL;
 		err = table_append_range(builder, start, builder->covered, rule);
 		if (err < 0)

@@ -40,7 +40,7 @@ def test_servers_under_load(server, scratch, report):
 
 
 def test_gcc(scratch, report):
-    (scratch / "big.c").write_text(workloads.c_source(functions=450, seed=1))
+    (scratch / "big.c").write_text(workloads.c_source(functions=2400, seed=1))
     command = [machine.require_program("gcc"), "-O2", "-c", "-o", scratch / "big.o", scratch / "big.c"]
     check(record(command=command), report)
 

@@ -41,8 +41,9 @@ def check(path, report, unsupported_max=0.001):
     assert counts["mismatched"] == 0 and counts["checked"] >= PCS
     # What no rule expresses: in glibc setcontext, longjmp and vfork, a few instructions each.
     assert counts["unsupported"] < counts["checked"] * unsupported_max
-    # Registers that are nowhere a rule can say: in libcrypto, a hundred functions of hand-written code.
-    assert counts["lost"] < counts["checked"] / 1000
+    # Registers that are nowhere a rule can say: in libcrypto, a hundred functions of hand-written code; in ld.so, which
+    # is small, longjmp.
+    assert counts["lost"] < counts["checked"] / 300
     return counts
 
 

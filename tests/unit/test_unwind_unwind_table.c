@@ -132,7 +132,7 @@ static void unwind_table_new__leaves_gaps_to_frame_pointers(void **state)
 	assert_built(file, { 0, FP }, { 0x100, REG(16) }, { 0x140, FP }, { 0x200, REG(24) }, { 0x240, FP });
 }
 
-static void unwind_table_new__extends_functions_over_padding(void **state)
+static void unwind_table_new__extends_functions_over_padding_and_a_few_bytes(void **state)
 {
 	struct file *file = *state;
 
@@ -140,10 +140,11 @@ static void unwind_table_new__extends_functions_over_padding(void **state)
 	add_function(file, 0x40, 0x39, 24); /* to 0x79, 7 bytes before the next */
 	add_function(file, 0x80, 0x20, 32); /* to 0xa0, 32 bytes before the next: more than alignment */
 	add_function(file, 0xc0, 0x11, 16); /* to 0xd1, 3 bytes before one that is aligned to 4 only */
-	add_function(file, 0xd4, 0x7, 24);  /* to 0xdb, 6 bytes before one that is aligned to 2 only */
-	add_function(file, 0xe1 + 1, 0xe, 32);
+	add_function(file, 0xd4, 0x7, 24);  /* to 0xdb, 15 bytes before one that is aligned to 2 only */
+	add_function(file, 0xea, 0x8, 32);  /* to 0xf2, 16 bytes before another */
+	add_function(file, 0x102, 0xe, 16);
 	assert_built(file, { 0, REG(16) }, { 0x40, REG(24) }, { 0x80, REG(32) }, { 0xa0, FP }, { 0xc0, REG(16) },
-		     { 0xd4, REG(24) }, { 0xdb, FP }, { 0xe2, REG(32) }, { 0xf0, FP });
+		     { 0xd4, REG(24) }, { 0xea, REG(32) }, { 0xf2, FP }, { 0x102, REG(16) }, { 0x110, FP });
 }
 
 static void unwind_table_new__makes_one_row_of_equal_neighbours(void **state)
@@ -465,7 +466,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(unwind_table_new__leaves_gaps_to_frame_pointers),
-		CASE(unwind_table_new__extends_functions_over_padding),
+		CASE(unwind_table_new__extends_functions_over_padding_and_a_few_bytes),
 		CASE(unwind_table_new__makes_one_row_of_equal_neighbours),
 		CASE(unwind_table_new__sorts_functions),
 		CASE(unwind_table_new__ends_a_function_where_the_next_begins),
