@@ -85,7 +85,7 @@ void requests_add(struct requests *requests, const struct pprofd_executable_reco
 		err = requests_push(requests, executable);
 	else if (err == 0)
 		err = publisher_set_closed(requests->publisher, &record->key, false);
-	else if (err == -EBADMSG)
+	else if (err == -EBADMSG && wish == PUBLISHER_WISH_ROWS)
 		err = publisher_publish_none(requests->publisher, &record->key, record->number);
 	if (err < 0)
 		log_debug("%.*s of process %u: %s", PPROFD_NAME_MAX, record->name, record->tgid, strerror(-err));

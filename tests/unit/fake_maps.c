@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include <cmocka.h>
 
@@ -28,6 +29,8 @@ void fake_maps_init(struct fake_maps *fake)
 	fake->maps.rows_generation = &fake->rows_generation;
 	fake->maps.counters = fake->counters;
 	fake->maps.buckets = fake->buckets;
+	fake->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_true(fake->fd >= 0);
 }
 
 void fake_maps_fini(struct fake_maps *fake)
@@ -40,6 +43,7 @@ void fake_maps_fini(struct fake_maps *fake)
 	free(fake->rows);
 	free(fake->executables);
 	hashmap_fini(&fake->executable_index);
+	close(fake->fd);
 }
 
 /* ---- epochs and counts ---- */
@@ -107,6 +111,7 @@ void fake_maps_send(struct fake_maps *fake, const void *record, size_t len)
 	assert_non_null(copy->data);
 	memcpy(copy->data, record, len);
 	copy->len = len;
+	assert_int_equal(eventfd_write(fake->fd, 1), 0);
 }
 
 void fake_maps_send_stack(struct fake_maps *fake, uint32_t epoch, uint64_t stack, uint64_t frame)
@@ -144,8 +149,9 @@ void maps_set_on_record(struct maps *maps, int (*on_record)(void *arg, const voi
 int maps_consume(struct maps *maps)
 {
 	struct fake_maps *fake = fake_of(maps);
-	size_t done = 0;
 	int err = fake->consume_error;
+	eventfd_t woken;
+	size_t done = 0;
 
 	while (err == 0 && done < fake->record_cnt) {
 		struct fake_record *record = &fake->records[done++];
@@ -157,13 +163,14 @@ int maps_consume(struct maps *maps)
 	if (done)
 		memmove(fake->records, fake->records + done, (fake->record_cnt - done) * sizeof(*fake->records));
 	fake->record_cnt -= done;
+	if (fake->record_cnt == 0)
+		(void)eventfd_read(fake->fd, &woken);
 	return err;
 }
 
 int maps_get_fd(const struct maps *maps)
 {
-	(void)maps;
-	return -1;
+	return fake_of(maps)->fd;
 }
 
 /* ---- row memory ---- */
@@ -307,14 +314,20 @@ static int fake_add(struct fake_maps *fake, const struct pprofd_executable_key *
 	return -E2BIG;
 }
 
+void fake_maps_meet_key(struct fake_maps *fake, const struct pprofd_executable_key *key, uint32_t number)
+{
+	const struct pprofd_executable value = { .number = number, .last_hit_epoch = fake->epoch };
+
+	assert_null(fake_find(fake, key));
+	assert_int_equal(fake_add(fake, key, &value), 0);
+	fake->counters[number % FAKE_CPU_CNT].value[PPROFD_COUNTER_EXECUTABLES_SEEN]++;
+}
+
 void fake_maps_meet(struct fake_maps *fake, uint64_t inode, uint32_t number)
 {
 	const struct pprofd_executable_key key = fake_key(inode);
-	const struct pprofd_executable value = { .number = number, .last_hit_epoch = fake->epoch };
 
-	assert_null(fake_find(fake, &key));
-	assert_int_equal(fake_add(fake, &key, &value), 0);
-	fake->counters[number % FAKE_CPU_CNT].value[PPROFD_COUNTER_EXECUTABLES_SEEN]++;
+	fake_maps_meet_key(fake, &key, number);
 }
 
 void fake_maps_hit(struct fake_maps *fake, uint64_t inode)

@@ -46,6 +46,7 @@ struct fake_maps {
 
 	struct fake_executable *executables; /* FAKE_EXECUTABLES_MAX */
 	struct hashmap executable_index;     /* hash of the key -> index */
+	int fd;                              /* readable while records wait */
 	struct fake_record *records;         /* the ring buffer */
 	size_t record_cnt, record_cap;
 	uint32_t *chunks[PPROFD_CHUNKS_MAX];
@@ -71,6 +72,7 @@ struct pprofd_executable_key fake_key(uint64_t inode);
 
 /* A sample meets a file: it has an entry from now on, and is hit in the running epoch. */
 void fake_maps_meet(struct fake_maps *fake, uint64_t inode, uint32_t number);
+void fake_maps_meet_key(struct fake_maps *fake, const struct pprofd_executable_key *key, uint32_t number);
 /* Hits what has an entry in the running epoch. */
 void fake_maps_hit(struct fake_maps *fake, uint64_t inode);
 /* The entry; NULL when there is none. */
