@@ -418,6 +418,8 @@ int maps_next_executable(const struct maps *maps, const struct pprofd_executable
 	const struct fake_maps *fake = fake_of(maps);
 	const struct fake_executable *found = previous ? fake_find(fake, previous) : NULL;
 
+	if (fake->next_error < 0)
+		return fake->next_error;
 	for (size_t i = found ? (size_t)(found - fake->executables) + 1 : 0; i < FAKE_EXECUTABLES_MAX; i++) {
 		if (fake->executables[i].is_used) {
 			*ret = fake->executables[i].key;

@@ -58,7 +58,7 @@ struct fake_maps {
 	size_t torn_cnt;
 	void (*on_wait)(struct fake_maps *fake); /* what programs under way still do; once */
 	/* 0 or the negative errno to fail with. */
-	int wait_error, consume_error, get_error, put_error, add_chunks_error, open_chunk_error;
+	int wait_error, consume_error, next_error, get_error, put_error, add_chunks_error, open_chunk_error;
 	size_t open_chunk_left; /* calls of maps_open_chunk() that succeed before open_chunk_error */
 };
 
