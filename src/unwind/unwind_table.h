@@ -5,8 +5,9 @@
  *
  * 1. Row i covers row_off(i) <= off < row_off(i + 1), file offsets; rows ascend strictly by off.
  * 2. Neighbouring rows have different rules. Code between two FDEs has the rule "frame pointer", but
- *    for padding that aligns the second one and less than 16 bytes of code, which the row before covers, and for an entry point
- *    ("end") and PLTs without unwind information. The last row, behind all code, is "frame pointer".
+ *    for padding that aligns the second one and for less than 16 bytes of code, which the row before
+ *    covers, and for an entry point ("end") and PLTs without unwind information. The last row, behind all code,
+ *    is "frame pointer".
  * 3. Rules are held once; rule numbers are below PPROFD_RULES_MAX.
  * 4. A file of n FDEs costs O(n log n) at the worst; what a hostile file can make it do is bounded by
  *    the size of its unwind information.
