@@ -259,6 +259,7 @@ LDFLAGS_test_base_arena := -Wl,--wrap=malloc
 LDFLAGS_test_base_hashmap := -Wl,--wrap=calloc
 LDFLAGS_test_base_strbuf := -Wl,--wrap=realloc
 LDFLAGS_test_base_vec := -Wl,--wrap=realloc
+LDFLAGS_test_pipeline := -Wl,--wrap=requests_answer_next
 LDFLAGS_test_base_file := -Wl,--wrap=read,--wrap=write,--wrap=fsync,--wrap=rename
 
 $(UNIT_BIN): $(BUILD)/san/%: $(BUILD)/san/%.o $(UNIT_COMMON) $(SAN_LIB)

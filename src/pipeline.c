@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -24,6 +25,8 @@
 #define PIPELINE_SYMBOL_CACHE_MAX (8u << 20)
 /* Of the time that passes, debug info may take this part of one CPU when it goes on for ever. */
 #define PIPELINE_DEBUGINFO_PART 1000
+/* For requests at a time: whoever maps one new file after the other must not keep windows from ending. */
+#define PIPELINE_ANSWER_NS (NSEC_PER_SEC / 4)
 
 static const char *const pipeline_debug_roots[] = { "/usr/lib/debug", NULL };
 
@@ -38,6 +41,7 @@ struct pipeline {
 	struct symbolizer *symbolizer;
 	struct requests requests;
 	int epoll_fd;
+	int rest_fd;                                  /* readable while requests wait that there was no time for */
 	uint64_t counters_before[PPROFD_COUNTER_CNT]; /* of the warm-up */
 	uint64_t lost_before;
 	uint64_t lost_cnt; /* samples of windows that could not be named */
@@ -65,13 +69,19 @@ static void pipeline_on_executable(void *arg, const struct pprofd_executable_rec
 /* What is asked for meanwhile is heard between two answers. */
 static int pipeline_answer(struct pipeline *pipeline)
 {
-	while (requests_answer_next(&pipeline->requests)) {
-		int err = drain_dispatch(pipeline->drain);
+	uint64_t end_mono_ns = clock_mono_ns() + PIPELINE_ANSWER_NS;
+	eventfd_t rest;
+	int err = 0;
 
-		if (err < 0)
-			return err;
+	(void)eventfd_read(pipeline->rest_fd, &rest);
+	while (err == 0 && requests_answer_next(&pipeline->requests)) {
+		err = drain_dispatch(pipeline->drain);
+		if (clock_mono_ns() >= end_mono_ns)
+			break;
 	}
-	return 0;
+	if (pipeline->requests.cnt > 0)
+		(void)eventfd_write(pipeline->rest_fd, 1);
+	return err;
 }
 
 static int pipeline_publish_vdso(struct pipeline *pipeline)
@@ -154,15 +164,18 @@ int pipeline_new(const struct pipeline_options *options, struct pipeline **ret)
 	pipeline->options = *options;
 	pipeline->event = strdup(options->event);
 	pipeline->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	pipeline->rest_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!pipeline->event)
 		return -ENOMEM;
-	if (pipeline->epoll_fd < 0)
+	if (pipeline->epoll_fd < 0 || pipeline->rest_fd < 0)
 		return -errno;
 	pipeline_raise_limit();
 	err = pipeline_new_stages(pipeline);
 	if (err < 0)
 		return err;
 	err = pipeline_watch(pipeline, maps_get_fd(pipeline->maps));
+	if (err == 0)
+		err = pipeline_watch(pipeline, pipeline->rest_fd);
 	if (err < 0)
 		return err;
 	if (sampler_get_hotplug_fd(pipeline->sampler) >= 0) {
@@ -185,6 +198,7 @@ void pipeline_free(struct pipeline *pipeline)
 	executables_fini(&pipeline->executables);
 	requests_fini(&pipeline->requests);
 	closep(&pipeline->epoll_fd);
+	closep(&pipeline->rest_fd);
 	free(pipeline->event);
 	free(pipeline);
 }

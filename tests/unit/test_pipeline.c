@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fake_maps.h"
+#include "requests.h"
 #include "sample/sampler.h"
 
 #define WINDOW_NS 15000000000ULL
@@ -102,6 +103,16 @@ void sampler_read_cost(const struct sampler *sampler, uint64_t *ret_ns, uint64_t
 
 /* ---- */
 
+static bool are_requests_endless;
+
+bool __real_requests_answer_next(struct requests *requests);
+bool __wrap_requests_answer_next(struct requests *requests);
+
+bool __wrap_requests_answer_next(struct requests *requests)
+{
+	return are_requests_endless || __real_requests_answer_next(requests);
+}
+
 static struct pipeline *pipeline;
 
 static void init(bool per_service, const char *event)
@@ -117,6 +128,7 @@ static void init(bool per_service, const char *event)
 
 	snprintf(name, sizeof(name), "%s", event);
 	sampler_error = cpu_error = 0;
+	are_requests_endless = false;
 	fake_sampler.is_running = false;
 	fake_maps_init(&fake);
 	assert_int_equal(pipeline_new(&options, &pipeline), 0);
@@ -349,6 +361,19 @@ static void pipeline_dispatch__goes_on_after_a_request_that_cannot_be_answered(v
 	assert_int_equal(fake_maps_find(&fake, 77)->state, PPROFD_EXECUTABLE_PENDING);
 }
 
+static void pipeline_dispatch__ends_though_requests_do_not(void **state)
+{
+	_cleanup_(profile_set_fini) struct profile_set set = { 0 };
+
+	(void)state;
+	init(false, "cpu-clock");
+	are_requests_endless = true;
+	assert_int_equal(pipeline_dispatch(pipeline), 0);
+	sample(100, PPROFD_EXECUTABLE_NONE, 2);
+	assert_int_equal(pipeline_collect(pipeline, &set), 0);
+	assert_int_equal(sum_all(&set), 2);
+}
+
 /* ---- life ---- */
 
 static void pipeline_new__fails_as_the_sampler_does(void **state)
@@ -421,6 +446,7 @@ int main(void)
 		TEST(pipeline_collect__loses_nothing_when_programs_cannot_be_waited_for),
 		TEST(pipeline_dispatch__reads_what_makes_the_descriptor_readable),
 		TEST(pipeline_dispatch__goes_on_after_a_request_that_cannot_be_answered),
+		TEST(pipeline_dispatch__ends_though_requests_do_not),
 		TEST(pipeline_new__fails_as_the_sampler_does),
 		TEST(pipeline_warm_up__leaves_no_trace_in_what_is_counted),
 		TEST(pipeline_get_stats__sums_what_each_stage_says),
