@@ -78,7 +78,6 @@ lint-analyzer: $(SRC:%=$(LINT)/%.analyzer)
 ANALYZER := -fanalyzer -Wno-analyzer-malloc-leak
 ANALYZER_profile := -Wno-analyzer-use-of-uninitialized-value
 ANALYZER_file := -Wno-analyzer-null-argument
-ANALYZER_sampler := -Wno-analyzer-use-of-uninitialized-value
 
 # -O0: what is inlined loses its _cleanup_.
 $(LINT)/%.c.analyzer: %.c tests/lint/lint.mk
