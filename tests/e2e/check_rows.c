@@ -23,6 +23,7 @@
 /* Mismatches that are printed, per file. */
 #define REPORTS_MAX 10
 /* Padding that a row may cover beyond its function: functions are aligned to at most this. */
+#define GAP_MAX 16
 #define PADDING_MAX 32
 
 struct file {
@@ -128,11 +129,14 @@ static bool is_in_plt(const struct file *file, uint64_t elfva)
 	return false;
 }
 
-/* Between functions: frame pointers, an entry point, a PLT, or the padding before the next function. */
+/*
+ * Between functions: frame pointers, an entry point, a PLT, the padding before the next function, or less than
+ * GAP_MAX bytes that go by the function before them.
+ */
 static const char *compare_outside(const struct file *file, const struct machine *machine,
 				   const struct pprofd_rule *rule)
 {
-	bool is_before = false, is_behind = false;
+	bool is_before = false, is_behind = false, is_close = false;
 
 	if (rule->cfa == PPROFD_CFA_FP || rule->cfa == PPROFD_CFA_END)
 		return NULL;
@@ -143,9 +147,10 @@ static const char *compare_outside(const struct file *file, const struct machine
 		_cleanup_(freep) Dwarf_Frame *behind = truth_find(file->cfi, machine->pc + i);
 
 		is_before |= before != NULL;
+		is_close |= before != NULL && i < GAP_MAX;
 		is_behind |= behind != NULL || machine->pc + i == file->object->header.e_entry;
 	}
-	return is_before && is_behind ? NULL : "a rule where there is no unwind information";
+	return is_close || (is_before && is_behind) ? NULL : "a rule where there is no unwind information";
 }
 
 /*
